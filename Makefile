@@ -1,0 +1,30 @@
+# Each target makes what it needs: a fresh clone and Python 3.11 or later are enough.
+
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: install train test lint bench notebook figures clean
+
+install: .venv/installed
+
+.venv/installed: requirements.txt requirements-dev.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
+	touch $@
+
+train: install
+	$(BIN)/python train.py --iterations=100000 $(ARGS)
+
+test: install
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+bench notebook figures:
+	@echo "make $@: not yet" >&2; exit 1
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis

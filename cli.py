@@ -1,0 +1,62 @@
+"""What the command lines of train.py and evaluate.py share."""
+
+import argparse
+import contextlib
+import os
+import re
+import sys
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that refuses with one line and exit status 2."""
+
+    def __init__(self, **kwargs):
+        super().__init__(allow_abbrev=False, **kwargs)
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+    def refuse(self, error):
+        """Refuses for a ValueError of the library, whose `name=value` becomes the user's `--name=value`."""
+        self.error(re.sub(r"\b([a-z][a-z_]*)=", lambda match: f"--{match[1].replace('_', '-')}=", str(error)))
+
+
+def whole_number(smallest, largest=2**31 - 1):
+    """An argument type: a whole number from `smallest` to `largest`."""
+
+    def parse(text):
+        try:
+            number = int(text)
+        except ValueError:
+            number = None
+        if number is None or not smallest <= number <= largest:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {smallest} to {largest}")
+        return number
+
+    return parse
+
+
+def positive_number(text):
+    """An argument type: a finite number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return number
+
+
+@contextlib.contextmanager
+def quiet_stderr():
+    """Hides what is written to standard error: TensorFlow's import logs there before it can be told not to."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

@@ -1,0 +1,52 @@
+"""Errors of trained weights, length by length: `python evaluate.py --run-dir=runs/...`."""
+
+import json
+import sys
+from pathlib import Path
+
+from cli import Parser, quiet_stderr, whole_number
+
+with quiet_stderr():
+    from experiment import load_run, load_weights
+    from ntm.evaluation import Evaluator, table
+    from ntm.runs import RunError
+    from ntm.training import REPORT, stream
+    from tasks import TASKS
+
+
+def main(argv=None):
+    """Runs the command line `argv`, sys.argv's by default. Returns the exit status."""
+    parser = Parser(prog="evaluate.py", description="Measures the errors of trained weights, length by length.")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--run-dir", type=Path, metavar="DIR", help="a training run's directory")
+    source.add_argument("--weights", type=Path, metavar="FILE", help="a model saved by model.save, a .keras file")
+    parser.add_argument("--checkpoint", metavar="step-N", help="of --run-dir; its newest by default")
+    parser.add_argument("--task", choices=TASKS, default="copy", help="of --weights (default copy)")
+    parser.add_argument("--lengths", type=_lengths, metavar="L,L,...", help="(default: the task's own)")
+    parser.add_argument("--sequences", type=whole_number(1), default=1000, metavar="N", help="a length (default 1000)")
+    parser.add_argument("--seed", type=whole_number(0), default=0, metavar="N", help="of the sequences (default 0)")
+    parser.add_argument("--format", choices=("table", "json"), default="table")
+    arguments = parser.parse_args(argv)
+    if arguments.checkpoint and not arguments.run_dir:
+        parser.error(f"argument --checkpoint: {arguments.checkpoint} needs --run-dir")
+    try:
+        if arguments.run_dir:
+            task, model = load_run(arguments.run_dir, arguments.checkpoint)
+        else:
+            task, model = load_weights(arguments.weights, arguments.task)
+    except RunError as error:
+        parser.error(error)
+    lengths = arguments.lengths or task.report_lengths
+    evaluator = Evaluator(model, task, max(lengths), arguments.sequences, stream(arguments.seed, REPORT))
+    rows = map(evaluator.measure, lengths)
+    for line in table(rows) if arguments.format == "table" else map(json.dumps, rows):
+        print(line, flush=True)
+    return 0
+
+
+def _lengths(text):
+    return [whole_number(1)(length) for length in text.split(",")]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

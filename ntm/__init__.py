@@ -1,0 +1,7 @@
+"""A Neural Turing Machine (Graves, Wayne and Danihelka, 2014, arXiv 1410.5401) in TensorFlow and Keras."""
+
+from ntm.cell import NTMCell, NTMState
+from ntm.model import NTM
+from ntm.unroll import Trace
+
+__all__ = ["NTM", "NTMCell", "NTMState", "Trace"]

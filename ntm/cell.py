@@ -1,0 +1,260 @@
+"""The NTM's cell: one time step, top to bottom, as a Keras RNN cell."""
+
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from ntm import addressing
+from ntm import memory as memory_ops
+from ntm.controller import CONTROLLERS, LSTMController
+from ntm.heads import Heads
+
+
+class NTMState(NamedTuple):
+    """Everything that a step hands to the next."""
+
+    memory: tf.Tensor  # [B, N, W], M
+    read_weightings: tf.Tensor  # [B, R, N], w of the read heads
+    write_weightings: tf.Tensor  # [B, Q, N], w of the write heads
+    read_vectors: tf.Tensor  # [B, R, W], r
+    controller: tuple = ()  # of [B, U]: (output, cell) of an LSTM, empty for a feedforward controller
+
+    @classmethod
+    def from_flat(cls, tensors):
+        """The state whose tensors, in order and with the controller's last, are `tensors`."""
+        return cls(*tensors[:4], tuple(tensors[4:]))
+
+    def flat(self):
+        """The inverse of `from_flat`: a list of tensors, as Keras wants an RNN cell's states."""
+        return [*self[:4], *self.controller]
+
+
+class StepWeights(NamedTuple):
+    """The weights that every step uses, as tensors."""
+
+    recurrent_kernel: tf.Tensor  # [R*W (+ U), gates * U]
+    heads_kernel: tf.Tensor  # [U, P], P the heads' parameters
+    heads_bias: tf.Tensor  # [P]
+
+
+class StepResult(NamedTuple):
+    """What one step computes on its way from state to state."""
+
+    preactivations: tf.Tensor  # [B, gates * U], of the controller
+    controller_output: tf.Tensor  # [B, U]
+    head_values: tf.Tensor  # [B, P], the heads' parameters before their activations
+    state: NTMState
+
+
+@keras.saving.register_keras_serializable(package="ntm")
+class NTMCell(keras.layers.Layer):
+    """One step of a Neural Turing Machine: usable as it is in `keras.layers.RNN`.
+
+    The write heads act first, all on the memory of the step before; the read heads then act on what was just written.
+
+    Args:
+        controller: "lstm" or "feedforward".
+        controller_units: U, the width of the controller's output.
+        memory_locations: N.
+        memory_width: W.
+        read_heads: R.
+        write_heads: Q.
+        shift_range: S; a head may shift by -S to +S locations a step, so 2S+1 <= N.
+        output_reads: whether the cell's output is the controller's output and the vectors read, or the former alone.
+        heads_bias: whether the heads' layer has a bias.
+        bounded_vectors: whether keys and add vectors pass through tanh; linear otherwise.
+        smallest_strength: added to softplus to give a head's strength.
+        forget_bias: initial bias of the LSTM's forget gate.
+        kernel_std: standard deviation of the initial weights of the recurrent and the heads' layers.
+        initial_state: "learned": memory, weightings and the rest are trained, the weightings uniform at first;
+            "random": as the reference draws them anew for each sequence (see `get_initial_state`).
+        memory_std: standard deviation of a learned memory's first values.
+
+    Raises:
+        ValueError: an argument is out of range; the message names it and its value.
+    """
+
+    def __init__(
+        self,
+        controller="lstm",
+        controller_units=100,
+        memory_locations=128,
+        memory_width=20,
+        read_heads=1,
+        write_heads=1,
+        shift_range=1,
+        output_reads=True,
+        heads_bias=True,
+        bounded_vectors=True,
+        smallest_strength=1.0,
+        forget_bias=0.0,
+        kernel_std=0.1,
+        initial_state="learned",
+        memory_std=0.05,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.options = {
+            "controller": controller,
+            "controller_units": controller_units,
+            "memory_locations": memory_locations,
+            "memory_width": memory_width,
+            "read_heads": read_heads,
+            "write_heads": write_heads,
+            "shift_range": shift_range,
+            "output_reads": output_reads,
+            "heads_bias": heads_bias,
+            "bounded_vectors": bounded_vectors,
+            "smallest_strength": smallest_strength,
+            "forget_bias": forget_bias,
+            "kernel_std": kernel_std,
+            "initial_state": initial_state,
+            "memory_std": memory_std,
+        }
+        for name in ("controller_units", "memory_locations", "memory_width", "read_heads", "write_heads"):
+            if self.options[name] < 1:
+                raise ValueError(f"{name}={self.options[name]} must be at least 1")
+        if controller not in CONTROLLERS:
+            raise ValueError(f"controller={controller!r} must be one of {', '.join(CONTROLLERS)}")
+        if initial_state not in ("learned", "random"):
+            raise ValueError(f"initial_state={initial_state!r} must be 'learned' or 'random'")
+        if shift_range < 0:
+            raise ValueError(f"shift_range={shift_range} must not be negative")
+        if 2 * shift_range + 1 > memory_locations:
+            raise ValueError(
+                f"shift_range={shift_range} means {2 * shift_range + 1} shifts, more than "
+                f"memory_locations={memory_locations} has locations"
+            )
+        self.controller_units = controller_units
+        self.memory_locations, self.memory_width = memory_locations, memory_width
+        self.read_heads, self.write_heads = read_heads, write_heads
+        self.output_reads, self.learned_state, self.memory_std = output_reads, initial_state == "learned", memory_std
+        controller_options = {"forget_bias": forget_bias} if CONTROLLERS[controller] is LSTMController else {}
+        self.controller = CONTROLLERS[controller](
+            controller_units, kernel_std=kernel_std, dtype=self.dtype_policy, name="controller", **controller_options
+        )
+        self.heads = Heads(
+            memory_width,
+            read_heads,
+            write_heads,
+            shift_range,
+            bounded_vectors=bounded_vectors,
+            smallest_strength=smallest_strength,
+            use_bias=heads_bias,
+            kernel_std=kernel_std,
+            dtype=self.dtype_policy,
+            name="heads",
+        )
+        self._state_shapes = NTMState(
+            memory=(memory_locations, memory_width),
+            read_weightings=(read_heads, memory_locations),
+            write_weightings=(write_heads, memory_locations),
+            read_vectors=(read_heads, memory_width),
+            controller=tuple((size,) for size in self.controller.state_sizes),
+        )
+        self.state_size = self._state_shapes.flat()
+        self.output_size = controller_units + (read_heads * memory_width if output_reads else 0)
+        self._seeds = keras.random.SeedGenerator()
+
+    def get_config(self):
+        return {**super().get_config(), **self.options}
+
+    def build(self, input_shape):
+        self.controller.build(input_shape[-1], self.read_heads * self.memory_width)
+        self.heads.build((None, self.controller_units))
+        if self.learned_state:
+            # Weightings are kept as logits, so that training cannot push them off the simplex. Each weight is an
+            # attribute of its own: TensorFlow's checkpoints do not look into a Keras layer's lists.
+            for name, shape in zip(self._initial_names(), self._state_shapes.flat()):
+                initializer = (
+                    keras.initializers.RandomNormal(stddev=self.memory_std) if name == "initial_memory" else "zeros"
+                )
+                setattr(self, name, self.add_weight(name=name, shape=shape, initializer=initializer))
+
+    def _initial_names(self):
+        controller = [f"controller_{i}" for i in range(len(self._state_shapes.controller))]
+        return [f"initial_{name}" for name in (*NTMState._fields[:4], *controller)]
+
+    def get_initial_state(self, batch_size, seed=None):
+        """The state before the first step, as a flat list of tensors (see `NTMState.from_flat`).
+
+        Args:
+            batch_size: B.
+            seed: a pair of integers that settles a random initial state; without it every call draws anew. A learned
+                one does not use it.
+        """
+        if self.learned_state:
+            initial = NTMState.from_flat([tf.convert_to_tensor(getattr(self, name)) for name in self._initial_names()])
+            initial = initial._replace(
+                read_weightings=tf.nn.softmax(initial.read_weightings),
+                write_weightings=tf.nn.softmax(initial.write_weightings),
+            )
+            return [tf.repeat(tensor[tf.newaxis], batch_size, axis=0) for tensor in initial.flat()]
+        dtype = self.compute_dtype
+        seeds = tf.random.split(self._seeds.next() if seed is None else seed, 2)
+        memory, read_weightings, write_weightings, read_vectors, *controller = (
+            tf.concat([[batch_size], shape], 0) for shape in self._state_shapes.flat()
+        )
+        # The reference's: neither weighting sums to 1 before the first step.
+        return [
+            tf.random.stateless_truncated_normal(memory, seeds[0], mean=0.5, stddev=0.2, dtype=dtype),
+            tf.random.stateless_truncated_normal(read_weightings, seeds[1], mean=0.4, stddev=0.1, dtype=dtype),
+            tf.fill(write_weightings, tf.constant(1e-6, dtype)),
+            tf.fill(read_vectors, tf.constant(1e-6, dtype)),
+            *(tf.zeros(shape, dtype) for shape in controller),
+        ]
+
+    def step_weights(self):
+        """The `StepWeights` of this cell."""
+        return StepWeights(
+            *map(tf.convert_to_tensor, (self.controller.recurrent_kernel, self.heads.kernel, self.heads.bias))
+        )
+
+    def step(self, projected, state, weights):
+        """One time step.
+
+        Args:
+            projected: [B, gates * U], the step's input through `controller.project`.
+            state: NTMState.
+            weights: StepWeights.
+
+        Returns:
+            StepResult.
+        """
+        feedback = self.controller.feedback(flatten_vectors(state.read_vectors), state.controller)
+        preactivations = projected + tf.matmul(feedback, weights.recurrent_kernel)
+        controller_output, controller_state = self.controller.activate(preactivations, state.controller)
+        head_values = tf.matmul(controller_output, weights.heads_kernel) + weights.heads_bias
+        acted = self.act(head_values, state)
+        return StepResult(preactivations, controller_output, head_values, acted._replace(controller=controller_state))
+
+    def act(self, head_values, state):
+        """The heads' part of a step: address, write, address, read. Returns `state`, all but its controller renewed."""
+        parameters = self.heads.activate(head_values)
+        erase_vectors, add_vectors = parameters.erase_vectors, parameters.add_vectors
+        addressing_parameters = parameters[:5]
+        for_reading = [values[:, : self.read_heads] for values in addressing_parameters]
+        for_writing = [values[:, self.read_heads :] for values in addressing_parameters]
+        write_weightings = addressing.address(state.memory, state.write_weightings, *for_writing)
+        memory = memory_ops.write(state.memory, write_weightings, erase_vectors, add_vectors)
+        read_weightings = addressing.address(memory, state.read_weightings, *for_reading)
+        read_vectors = memory_ops.read(memory, read_weightings)
+        return NTMState(memory, read_weightings, write_weightings, read_vectors, state.controller)
+
+    def output(self, controller_output, read_vectors):
+        """The cell's output: [..., U] and [..., R, W] -> [..., output_size]."""
+        if not self.output_reads:
+            return controller_output
+        return tf.concat([controller_output, flatten_vectors(read_vectors)], axis=-1)
+
+    def call(self, inputs, states):
+        """Keras RNN's step: inputs [B, I] and a flat list of states -> output [B, output_size] and the next states."""
+        result = self.step(self.controller.project(inputs), NTMState.from_flat(states), self.step_weights())
+        return self.output(result.controller_output, result.state.read_vectors), result.state.flat()
+
+
+def flatten_vectors(vectors):
+    """[..., R, W] -> [..., R*W]."""
+    shape = tf.concat([tf.shape(vectors)[:-2], [vectors.shape[-2] * vectors.shape[-1]]], 0)
+    return tf.reshape(vectors, shape)

@@ -1,0 +1,76 @@
+"""Errors of a model on sequences of given lengths."""
+
+import math
+
+import tensorflow as tf
+
+from ntm.metrics import bits_per_sequence, hamming_distance
+from ntm.training import fold_in
+
+# Bounds the memory that an evaluation takes: sequences run this many at a time.
+_BATCH_SIZE = 100
+
+
+class Evaluator:
+    """Measures a model's errors at any length up to the longest, in one compilation.
+
+    Args:
+        model: an NTM.
+        task: makes the sequences, see tasks/task.py.
+        longest: the longest length to come; it may be beyond the task's bounds.
+        sequences: how many to measure at each length, at least 1.
+        seed: a pair of integers, see `ntm.training.stream`.
+    """
+
+    def __init__(self, model, task, longest, sequences, seed):
+        self._model, self._task = model, task.reaching(longest)
+        self._sequences, self._seed = sequences, seed
+        self._batch_size = min(sequences, _BATCH_SIZE)
+
+    def measure(self, length):
+        """Runs the sequences of a length.
+
+        Returns:
+            A dict of task, length, sequences, bit_errors_per_sequence, bit_error_rate, exact_sequences (the share
+            without a wrong bit) and bits_per_sequence.
+        """
+        seed = fold_in(self._seed, length)
+        batches = math.ceil(self._sequences / self._batch_size)
+        results = [self._run(fold_in(seed, i), tf.constant(length)) for i in range(batches)]
+        wrong, cost, bits = (tf.concat(values, 0)[: self._sequences].numpy() for values in zip(*results))
+        return {
+            "task": self._task.name,
+            "length": length,
+            "sequences": self._sequences,
+            "bit_errors_per_sequence": float(wrong.mean()),
+            "bit_error_rate": float(wrong.sum() / bits.sum()),
+            "exact_sequences": float((wrong == 0).mean()),
+            "bits_per_sequence": float(cost.mean()),
+        }
+
+    @tf.function(jit_compile=True, autograph=False)
+    def _run(self, seed, length):
+        """Wrong bits, cost and number of bits of each sequence of a batch; the length is a tensor, not a constant."""
+        batch_seed, state_seed = tf.unstack(tf.random.split(seed, 2, alg="philox"))
+        batch = self._task.batch(batch_seed, self._batch_size, length)
+        state = self._model.initial_state(self._batch_size, seed=state_seed)
+        logits = self._model(batch.inputs, initial_state=state, steps=batch.steps)
+        answer = batch.targets, logits, batch.mask
+        bits = tf.reduce_sum(batch.mask, axis=1) * batch.targets.shape[-1]
+        return hamming_distance(*answer), bits_per_sequence(*answer), bits
+
+
+def table(rows):
+    """Rows of `Evaluator.measure` as lines of text, a header first. A line comes as soon as its row does."""
+    columns = ("length", "sequences", "wrong bits/seq", "bit error rate", "exact", "bits/seq")
+    yield "  ".join(f"{column:>14}" for column in columns)
+    for row in rows:
+        cells = (
+            row["length"],
+            row["sequences"],
+            f"{row['bit_errors_per_sequence']:.3f}",
+            f"{row['bit_error_rate']:.5f}",
+            f"{100 * row['exact_sequences']:.1f} %",
+            f"{row['bits_per_sequence']:.3f}",
+        )
+        yield "  ".join(f"{cell:>14}" for cell in cells)

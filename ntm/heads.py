@@ -1,0 +1,101 @@
+"""Heads: how a controller's output becomes what the heads do, sections 3.1 to 3.3 of Graves et al. (2014)."""
+
+import math
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+
+class HeadParameters(NamedTuple):
+    """What the heads are told at one step, or at many: `...` stands for [B] or [B, T].
+
+    The H heads are the R read heads, then the Q write heads; only write heads erase and add.
+    """
+
+    keys: tf.Tensor  # [..., H, W], k
+    strengths: tf.Tensor  # [..., H], beta
+    gates: tf.Tensor  # [..., H], g
+    shifts: tf.Tensor  # [..., H, 2S+1], s
+    sharpness: tf.Tensor  # [..., H], gamma
+    erase_vectors: tf.Tensor  # [..., Q, W], e
+    add_vectors: tf.Tensor  # [..., Q, W], a
+
+
+@keras.saving.register_keras_serializable(package="ntm")
+class Heads(keras.layers.Layer):
+    """The linear layer from the controller's output to the heads' parameters, and their activations.
+
+    Args:
+        memory_width: W.
+        read_heads: R.
+        write_heads: Q.
+        shift_range: S.
+        bounded_vectors: whether keys and add vectors pass through tanh; linear otherwise.
+        smallest_strength: added to softplus to give a head's strength.
+        use_bias: whether the layer has a bias.
+        kernel_std: standard deviation of the kernel's initial values.
+    """
+
+    def __init__(
+        self,
+        memory_width,
+        read_heads,
+        write_heads,
+        shift_range,
+        bounded_vectors=True,
+        smallest_strength=1.0,
+        use_bias=True,
+        kernel_std=0.1,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.read_heads, self.write_heads = read_heads, write_heads
+        self.bounded_vectors, self.smallest_strength = bounded_vectors, smallest_strength
+        self.use_bias, self.kernel_std = use_bias, kernel_std
+        heads = read_heads + write_heads
+        # The layout: sizes, the order of the layer's columns and every split follow from this.
+        self.shapes = HeadParameters(
+            keys=(heads, memory_width),
+            strengths=(heads,),
+            gates=(heads,),
+            shifts=(heads, 2 * shift_range + 1),
+            sharpness=(heads,),
+            erase_vectors=(write_heads, memory_width),
+            add_vectors=(write_heads, memory_width),
+        )
+        self.sizes = [math.prod(shape) for shape in self.shapes]
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(input_shape[-1], sum(self.sizes)),
+            initializer=keras.initializers.RandomNormal(stddev=self.kernel_std),
+        )
+        self.bias = self.add_weight(name="bias", shape=(sum(self.sizes),), initializer="zeros", trainable=self.use_bias)
+
+    def split(self, values):
+        """Cuts the layer's columns, [..., sum of sizes], into a HeadParameters of unactivated values."""
+        parts = tf.split(values, self.sizes, axis=-1)
+        leading = tf.shape(values)[:-1]
+        return HeadParameters(
+            *(tf.reshape(part, tf.concat([leading, shape], 0)) for part, shape in zip(parts, self.shapes))
+        )
+
+    def activate(self, values):
+        """HeadParameters from the layer's columns, [..., sum of sizes], each in the range the paper asks of it."""
+        raw = self.split(values)
+        bound = tf.tanh if self.bounded_vectors else tf.identity
+        return HeadParameters(
+            keys=bound(raw.keys),
+            strengths=self.smallest_strength + tf.nn.softplus(raw.strengths),
+            gates=tf.sigmoid(raw.gates),
+            shifts=tf.nn.softmax(raw.shifts),
+            sharpness=1 + tf.nn.softplus(raw.sharpness),
+            erase_vectors=tf.sigmoid(raw.erase_vectors),
+            add_vectors=bound(raw.add_vectors),
+        )
+
+    def call(self, controller_output):
+        """HeadParameters for controller outputs [..., U]."""
+        return self.activate(tf.matmul(controller_output, self.kernel) + self.bias)

@@ -1,0 +1,206 @@
+"""The run directory: a run's configuration, metrics, events and checkpoints, safe against a kill at any moment.
+
+config.json               all that the run was asked to do
+metrics.csv               one row each --log-every iterations
+events.out.tfevents.*     the same for TensorBoard
+checkpoints/step-N/       weights, optimizer and counters after N iterations, in TensorFlow's checkpoint format
+.lock                     held by the train.py that is writing here
+"""
+
+import csv
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import filelock
+import tensorflow as tf
+
+KEPT_CHECKPOINTS = 5
+METRICS = ("iteration", "sequences", "seconds", "loss", "hamming_distance", "bits_per_sequence", "gradient_norm")
+
+
+class RunError(Exception):
+    """A run directory or a checkpoint cannot be used; the message says which, and why."""
+
+
+class RunDirectory:
+    """A run directory that this process alone writes to, from construction to the end of a `with`.
+
+    Args:
+        path: the directory.
+        config: a new run's configuration, a dict for config.json; None to go on with the run that is there.
+
+    Raises:
+        RunError: the directory holds something and a configuration was given, holds no run and none was, cannot be
+            written, or belongs to a live train.py.
+    """
+
+    def __init__(self, path, config=None):
+        self.path = Path(path)
+        if config is None:
+            self.config = read_config(self.path)
+        elif self.path.is_dir() and any(self.path.iterdir()):
+            what = "holds a run: --resume goes on with it" if (self.path / "config.json").exists() else "is not empty"
+            raise RunError(f"{self.path} {what}")
+        try:
+            (self.path / "checkpoints").mkdir(parents=True, exist_ok=True)
+            self._lock = filelock.FileLock(self.path / ".lock")
+            self._lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise RunError(f"{self.path} is in use by another train.py") from None
+        except OSError as error:
+            raise RunError(f"{self.path} cannot be written: {error.strerror}") from None
+        if config is not None:
+            self.write_config(config)
+        self._events = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def close(self):
+        """Lets another process have the directory."""
+        if self._events:
+            self._events.close()
+        self._lock.release()
+
+    def write_config(self, config):
+        """Makes `config` the run's, all of it or none."""
+        self.config = config
+        _write_aside(self.path / "config.json", json.dumps(config, indent=2) + "\n")
+
+    def start_metrics(self, iteration):
+        """Readies metrics.csv and the events for rows after `iteration`; rows past it, of a run cut short, go."""
+        path = self.path / "metrics.csv"
+        rows = []
+        if path.exists():
+            with path.open(newline="") as file:
+                rows = [row for row in csv.reader(file) if _is_whole_row(row) and int(row[0]) <= iteration]
+        _write_aside(path, "".join(",".join(row) + "\n" for row in [METRICS, *rows]))
+        self._events = tf.summary.create_file_writer(str(self.path))
+
+    def log(self, row):
+        """Appends a row, a dict of METRICS, to metrics.csv and to the events."""
+        with (self.path / "metrics.csv").open("a") as file:
+            # Nine digits tell any two float32 apart.
+            file.write(
+                ",".join(f"{row[name]:.9g}" if name in METRICS[3:] else str(row[name]) for name in METRICS) + "\n"
+            )
+        with self._events.as_default(step=row["iteration"]):
+            for name in METRICS[3:]:
+                tf.summary.scalar(name, row[name])
+        self._events.flush()
+
+    def save(self, checkpoint, iteration):
+        """Writes a tf.train.Checkpoint to checkpoints/step-ITERATION, whole or not at all, and drops the oldest.
+
+        Returns:
+            The checkpoint's directory.
+        """
+        directory = self.path / "checkpoints" / f"step-{iteration}"
+        aside = directory.with_name(f".{directory.name}")
+        shutil.rmtree(aside, ignore_errors=True)
+        checkpoint.write(str(aside / "model.ckpt"))
+        if directory.exists():
+            shutil.rmtree(directory)
+        aside.rename(directory)
+        for old in checkpoints(self.path)[KEPT_CHECKPOINTS:]:
+            shutil.rmtree(old)
+        return directory
+
+    def drop_checkpoints_after(self, iteration):
+        """Removes the checkpoints of later iterations: those that going back makes anew."""
+        for directory in checkpoints(self.path):
+            if _iteration_of(directory) > iteration:
+                shutil.rmtree(directory)
+
+
+def read_config(path):
+    """The configuration of the run in a directory.
+
+    Raises:
+        RunError: there is none.
+    """
+    try:
+        return json.loads((Path(path) / "config.json").read_text())
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise RunError(f"{path} holds no run: its config.json cannot be read ({reason})") from None
+
+
+def checkpoints(path):
+    """The directories of a run's checkpoints, newest first."""
+    found = [entry for entry in (Path(path) / "checkpoints").glob("step-*") if re.fullmatch(r"step-\d+", entry.name)]
+    return sorted(found, key=_iteration_of, reverse=True)
+
+
+def restore(checkpoint, directory):
+    """Reads a checkpoint's directory into the objects of a tf.train.Checkpoint, all of which must be in it.
+
+    Raises:
+        RunError: it is missing, truncated, or of another architecture; the message names the file. The objects may have
+            been changed in part.
+    """
+    prefix = Path(directory) / "model.ckpt"
+    missing = [
+        f"{prefix}{suffix}" for suffix in (".index", ".data-00000-of-00001") if not Path(f"{prefix}{suffix}").exists()
+    ]
+    if missing:
+        raise RunError(f"checkpoint file {missing[0]} is missing")
+    try:
+        # Reads every tensor, and with it every checksum, before anything is assigned.
+        reader = tf.train.load_checkpoint(str(prefix))
+        for name in reader.get_variable_to_shape_map():
+            reader.get_tensor(name)
+    except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
+        raise RunError(f"checkpoint {prefix} is damaged: {_first_line(error)}") from None
+    try:
+        checkpoint.read(str(prefix)).expect_partial().assert_existing_objects_matched()
+    except (tf.errors.OpError, AssertionError, ValueError) as error:
+        raise RunError(f"checkpoint {prefix} is of another architecture: {_first_line(error)}") from None
+
+
+def newest_run(root):
+    """The run directory under `root` that was configured last.
+
+    Raises:
+        RunError: there is none.
+    """
+    configs = sorted(Path(root).glob("*/config.json"), key=lambda config: config.stat().st_mtime)
+    if not configs:
+        raise RunError(f"no run in {root}/")
+    return configs[-1].parent
+
+
+def unused_directory(root, name):
+    """`root`/`name`, or the first of `root`/`name`-2, -3 ... that does not exist."""
+    path, number = Path(root) / name, 1
+    while path.exists():
+        number += 1
+        path = Path(root) / f"{name}-{number}"
+    return path
+
+
+def _iteration_of(directory):
+    return int(directory.name.removeprefix("step-"))
+
+
+def _is_whole_row(row):
+    return len(row) == len(METRICS) and row[0].isdigit()
+
+
+def _write_aside(path, text):
+    aside = path.with_name(f".{path.name}")
+    with aside.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+
+
+def _first_line(error):
+    return str(error).strip().splitlines()[0]

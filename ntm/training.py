@@ -1,0 +1,119 @@
+"""The compiled training step: many updates a call, their data made in the graph."""
+
+import time
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from ntm.losses import LOSSES
+from ntm.metrics import bits_per_sequence, hamming_distance
+
+# One seed serves several purposes; each draws from a stream of its own, so that no sequence is in two of them.
+TRAINING, VALIDATION, REPORT = range(3)
+
+
+class Metrics(NamedTuple):
+    """Means over the updates since the last `Trainer.take_metrics`."""
+
+    loss: float
+    hamming_distance: float  # wrong bits a sequence
+    bits_per_sequence: float
+    gradient_norm: float  # before clipping
+
+
+class Trainer(tf.Module):
+    """Trains a model on a task. All that decides how training goes on is in its `checkpoint`.
+
+    Update i draws its batch from (seed, i) alone, so that training cut anywhere and resumed is training not cut.
+
+    Args:
+        model: an NTM, built.
+        task: makes the batches, see tasks/task.py.
+        optimizer: a Keras optimizer.
+        loss: "sum" or "mean", see losses.py.
+        batch_size: B.
+        seed: an integer.
+    """
+
+    def __init__(self, model, task, optimizer, loss="sum", batch_size=1, seed=0):
+        super().__init__()
+        optimizer.build(model.trainable_variables)
+        self.model, self.task, self.optimizer = model, task, optimizer
+        self.loss, self.batch_size = LOSSES[loss], batch_size
+        self.seed = stream(seed, TRAINING)
+        self.iteration = tf.Variable(0, name="iteration")
+        self.seconds = tf.Variable(0.0, dtype=tf.float64, name="seconds")  # spent in `advance`
+        self._totals = tf.Variable(tf.zeros(len(Metrics._fields)), name="totals")
+        self._updates_in_totals = tf.Variable(0.0, name="updates_in_totals")
+        self.checkpoint = tf.train.Checkpoint(
+            model=model,
+            optimizer=optimizer,
+            iteration=self.iteration,
+            seconds=self.seconds,
+            totals=self._totals,
+            updates_in_totals=self._updates_in_totals,
+        )
+
+    def advance(self, iteration):
+        """Trains up to an iteration.
+
+        Returns:
+            Whether every loss and gradient was finite. If not, training has stopped right after the update that was
+            not, and the weights are of no use.
+        """
+        start = time.perf_counter()
+        finite = bool(self._advance(tf.constant(iteration)))
+        self.seconds.assign_add(time.perf_counter() - start)
+        return finite
+
+    def take_metrics(self):
+        """Returns Metrics and starts their means afresh."""
+        metrics = Metrics(*(self._totals / self._updates_in_totals).numpy().tolist())
+        self._totals.assign(tf.zeros_like(self._totals))
+        self._updates_in_totals.assign(0.0)
+        return metrics
+
+    @tf.function(jit_compile=True, autograph=False)
+    def _advance(self, stop):
+        def go_on(iteration, totals, finite):
+            return (iteration < stop) & finite
+
+        def update(iteration, totals, finite):
+            metrics = self._update(fold_in(self.seed, iteration))
+            return iteration + 1, totals + metrics, tf.reduce_all(tf.math.is_finite(metrics))
+
+        first = tf.identity(self.iteration)
+        iteration, totals, finite = tf.while_loop(go_on, update, (first, tf.identity(self._totals), True))
+        self.iteration.assign(iteration)
+        self._totals.assign(totals)
+        self._updates_in_totals.assign_add(tf.cast(iteration - first, tf.float32))
+        return finite
+
+    def _update(self, seed):
+        """One update of the weights. Returns the fields of Metrics as one tensor."""
+        batch_seed, state_seed = tf.unstack(tf.random.split(seed, 2, alg="philox"))
+        batch = self.task.batch(batch_seed, self.batch_size)
+        with tf.GradientTape() as tape:
+            state = self.model.initial_state(self.batch_size, seed=state_seed)
+            logits = self.model(batch.inputs, initial_state=state, steps=batch.steps)
+            loss = self.loss(batch.targets, logits, batch.mask)
+        gradients = tape.gradient(loss, self.model.trainable_variables)
+        self.optimizer.apply(gradients, self.model.trainable_variables)
+        return tf.stack(
+            Metrics(
+                loss=loss,
+                hamming_distance=tf.reduce_mean(hamming_distance(batch.targets, logits, batch.mask)),
+                bits_per_sequence=tf.reduce_mean(bits_per_sequence(batch.targets, logits, batch.mask)),
+                gradient_norm=tf.linalg.global_norm(gradients),
+            )
+        )
+
+
+def stream(seed, purpose):
+    """The seed, a pair, that a run's integer seed gives to TRAINING, VALIDATION or REPORT."""
+    return tf.constant([seed, purpose])
+
+
+def fold_in(seed, number):
+    """A seed for the number-th draw of a stream."""
+    return tf.random.fold_in(seed, number, alg="philox")

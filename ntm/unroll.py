@@ -1,0 +1,216 @@
+"""A whole sequence through an NTMCell: the forward loop and its hand-built gradient.
+
+Differentiating tf.while_loop makes every step add to every weight's gradient. Here the backward loop is written out:
+
+*   The forward loop stores, for each step, the state it leaves and the outputs of its two linear layers: the
+    controller's pre-activations z and the heads' values p.
+*   The backward loop goes from the last step to the first. It differentiates the two parts of a step that have no
+    weights, `cell.act` and `controller.activate`, from what was stored, and passes through the linear layers between
+    them by the transposed weights.
+*   A linear layer y = x V, used at every step, has the gradient dV = sum over t of x_t^T dy_t. With all x_t and dy_t
+    kept, that is one matrix product after the loop.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from ntm.cell import NTMState, StepResult, StepWeights, flatten_vectors
+
+
+class Trace(NamedTuple):
+    """What happened at each step: the states it left, and what the heads were told. Batch and time come first."""
+
+    memory: tf.Tensor  # [B, T, N, W]
+    read_weightings: tf.Tensor  # [B, T, R, N]
+    write_weightings: tf.Tensor  # [B, T, Q, N]
+    read_vectors: tf.Tensor  # [B, T, R, W]
+    controller: tuple  # of [B, T, U]
+    # As in HeadParameters.
+    keys: tf.Tensor
+    strengths: tf.Tensor
+    gates: tf.Tensor
+    shifts: tf.Tensor
+    sharpness: tf.Tensor
+    erase_vectors: tf.Tensor
+    add_vectors: tf.Tensor
+
+
+def unroll(cell, inputs, initial_state, mask=None, steps=None):
+    """Runs a cell over a batch of sequences.
+
+    Args:
+        cell: NTMCell, built.
+        inputs: [B, T, I].
+        initial_state: NTMState.
+        mask: [B, T] or None. Where it is false the sequence does not step: its state stays, its output is 0.
+        steps: how many of the T steps to run, an integer scalar that may differ from call to call of one compiled
+            program; None for as many as the mask or T needs. Outputs past it are 0.
+
+    Returns:
+        Outputs [B, T, cell.output_size] and the final NTMState.
+    """
+    projected, mask, steps = _prepare(cell, inputs, mask, steps)
+
+    @tf.custom_gradient
+    def run(projected, recurrent_kernel, heads_kernel, heads_bias, *flat_state):
+        weights = StepWeights(recurrent_kernel, heads_kernel, heads_bias)
+        history, final_state = _forward(cell, weights, projected, NTMState.from_flat(flat_state), mask, steps)
+
+        def gradient(d_controller_outputs, d_read_vectors, *d_final_state):
+            return _backward(cell, weights, history, mask, steps, d_controller_outputs, d_read_vectors, d_final_state)
+
+        return (history.controller_output, history.state.read_vectors[1:], *final_state.flat()), gradient
+
+    controller_outputs, read_vectors, *final_state = run(projected, *cell.step_weights(), *initial_state.flat())
+    outputs = cell.output(controller_outputs, read_vectors)
+    running = tf.range(tf.shape(outputs)[0]) < steps  # [T]
+    running = running[:, tf.newaxis] if mask is None else running[:, tf.newaxis] & mask
+    outputs = tf.where(running[..., tf.newaxis], outputs, tf.zeros_like(outputs))
+    return _swap_batch_and_time(outputs), NTMState.from_flat(final_state)
+
+
+def trace(cell, inputs, initial_state):
+    """Runs a cell over a batch of sequences and tells what its heads did. It has no gradient.
+
+    Args:
+        cell: NTMCell, built.
+        inputs: [B, T, I].
+        initial_state: NTMState.
+
+    Returns:
+        Outputs [B, T, cell.output_size] and a Trace.
+    """
+    projected, mask, steps = _prepare(cell, inputs, None, None)
+    history, _ = _forward(cell, cell.step_weights(), projected, initial_state, mask, steps)
+    left = tf.nest.map_structure(lambda states: _swap_batch_and_time(states[1:]), history.state)
+    parameters = cell.heads.activate(_swap_batch_and_time(history.head_values))
+    outputs = cell.output(_swap_batch_and_time(history.controller_output), left.read_vectors)
+    return outputs, Trace(*left, *parameters)
+
+
+def _prepare(cell, inputs, mask, steps):
+    """Time-major projected inputs [T, B, ...] and mask [T, B] or None, and the number of steps to run."""
+    projected = cell.controller.project(_swap_batch_and_time(inputs))
+    length = tf.shape(projected)[0]
+    if mask is not None:
+        mask = tf.transpose(tf.cast(mask, tf.bool))
+        last = tf.reduce_max(tf.where(tf.reduce_any(mask, axis=1), tf.range(1, length + 1), 0))
+        steps = last if steps is None else tf.minimum(last, steps)
+    return projected, mask, length if steps is None else tf.minimum(steps, length)
+
+
+def _forward(cell, weights, projected, state, mask, steps):
+    """Returns a StepResult whose tensors have a time axis in front, and the final state.
+
+    The states of this history begin with the initial one: entry t is what step t starts from, t+1 what it leaves.
+    """
+    length, batch = projected.shape[0] or tf.shape(projected)[0], projected.shape[1]
+
+    def array(size, shape):
+        return tf.TensorArray(projected.dtype, size, element_shape=shape)
+
+    history = StepResult(
+        preactivations=array(length, projected.shape[1:]),
+        controller_output=array(length, [batch, cell.controller_units]),
+        head_values=array(length, [batch, weights.heads_bias.shape[0]]),
+        state=tf.nest.map_structure(lambda tensor: array(length + 1, tensor.shape).write(0, tensor), state),
+    )
+
+    def step(t, state, history):
+        result = cell.step(projected[t], state, weights)
+        if mask is not None:
+            result = result._replace(state=_where(mask[t], result.state, state))
+        history = StepResult(
+            *(array.write(t, tensor) for array, tensor in zip(history[:-1], result[:-1])),
+            state=tf.nest.map_structure(lambda array, tensor: array.write(t + 1, tensor), history.state, result.state),
+        )
+        return t + 1, result.state, history
+
+    _, state, history = tf.while_loop(lambda t, *_: t < steps, step, (0, state, history))
+    return tf.nest.map_structure(lambda array: array.stack(), history), state
+
+
+def _backward(cell, weights, history, mask, steps, d_controller_outputs, d_read_vectors, d_state):
+    """Returns the gradients of `run`'s arguments in `unroll`, given those of its results."""
+    controller = cell.controller
+    d_preactivations = tf.TensorArray(
+        weights.heads_bias.dtype, tf.shape(d_read_vectors)[0], element_shape=history.preactivations.shape[1:]
+    )
+    d_head_values = tf.TensorArray(
+        weights.heads_bias.dtype, tf.shape(d_read_vectors)[0], element_shape=history.head_values.shape[1:]
+    )
+
+    def step(t, d_after, d_preactivations, d_head_values):
+        before = tf.nest.map_structure(lambda states: states[t], history.state)
+        d_after = d_after._replace(read_vectors=d_after.read_vectors + d_read_vectors[t])
+        if mask is not None:
+            d_skipped = _where(mask[t], _zeros_like(d_after), d_after)
+            d_after = _where(mask[t], d_after, _zeros_like(d_after))
+        d_values, *d_before = _vector_jacobian_product(
+            lambda values, *acted_on: cell.act(values, NTMState(*acted_on, None))[:4],
+            [history.head_values[t], *before[:4]],
+            d_after[:4],
+        )
+        d_output = d_controller_outputs[t] + tf.matmul(d_values, weights.heads_kernel, transpose_b=True)
+        d_preactivation, *d_controller = _vector_jacobian_product(
+            lambda preactivation, *state: tf.nest.flatten(controller.activate(preactivation, state)),
+            [history.preactivations[t], *before.controller],
+            [d_output, *d_after.controller],
+        )
+        d_fed_back = _vector_jacobian_product(
+            lambda read_vectors, *state: controller.feedback(flatten_vectors(read_vectors), state),
+            [before.read_vectors, *before.controller],
+            tf.matmul(d_preactivation, weights.recurrent_kernel, transpose_b=True),
+        )
+        d_before = NTMState.from_flat([*d_before, *d_controller])
+        d_before = NTMState.from_flat([*d_before[:3], *map(tf.add, d_before.flat()[3:], d_fed_back)])
+        if mask is not None:
+            d_before = tf.nest.map_structure(tf.add, d_before, d_skipped)
+        return t - 1, d_before, d_preactivations.write(t, d_preactivation), d_head_values.write(t, d_values)
+
+    _, d_state, d_preactivations, d_head_values = tf.while_loop(
+        lambda t, *_: t >= 0,
+        step,
+        (steps - 1, NTMState.from_flat(d_state), d_preactivations, d_head_values),
+    )
+    d_preactivations, d_head_values = d_preactivations.stack(), d_head_values.stack()
+    before = tf.nest.map_structure(lambda states: states[:-1], history.state)
+    feedback = controller.feedback(flatten_vectors(before.read_vectors), before.controller)
+    return (
+        d_preactivations,
+        _summed_outer_product(feedback, d_preactivations),
+        _summed_outer_product(history.controller_output, d_head_values),
+        tf.reduce_sum(d_head_values, axis=[0, 1]),
+        *d_state.flat(),
+    )
+
+
+def _vector_jacobian_product(function, arguments, d_results):
+    with tf.GradientTape() as tape:
+        tape.watch(arguments)
+        results = function(*arguments)
+    return tape.gradient(results, arguments, d_results, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+
+def _summed_outer_product(left, right):
+    """[T, B, X], [T, B, Y] -> [X, Y]: the sum over steps and batch of the outer products, as one matrix product."""
+    left, right = (tf.reshape(tensor, [-1, tensor.shape[-1]]) for tensor in (left, right))
+    return tf.matmul(left, right, transpose_a=True)
+
+
+def _where(condition, chosen, otherwise):
+    """tf.where over structures; the condition is [B]."""
+
+    def select(chosen, otherwise):
+        return tf.where(tf.reshape(condition, [-1] + [1] * (chosen.shape.rank - 1)), chosen, otherwise)
+
+    return tf.nest.map_structure(select, chosen, otherwise)
+
+
+def _zeros_like(structure):
+    return tf.nest.map_structure(tf.zeros_like, structure)
+
+
+def _swap_batch_and_time(tensor):
+    return tf.transpose(tensor, [1, 0, *range(2, tensor.shape.rank)])

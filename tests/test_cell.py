@@ -1,0 +1,123 @@
+import keras
+import numpy as np
+import oracle
+import pytest
+import tensorflow as tf
+
+from ntm import NTMCell, NTMState
+
+B, I = 2, 3
+SMALL = {
+    "controller_units": 5,
+    "memory_locations": 7,
+    "memory_width": 4,
+    "read_heads": 2,
+    "write_heads": 3,
+    "shift_range": 2,
+}
+
+
+def built_cell(**options):
+    cell = NTMCell(**{**SMALL, **options}, dtype="float64")
+    cell.build((None, I))
+    return cell
+
+
+def random_state(cell, rng):
+    state = NTMState.from_flat([tf.constant(rng.normal(size=(B, *shape))) for shape in cell.state_size])
+    simplex = [tf.nn.softmax(weightings) for weightings in (state.read_weightings, state.write_weightings)]
+    return state._replace(read_weightings=simplex[0], write_weightings=simplex[1])
+
+
+@pytest.mark.parametrize("heads", [(1, 1), (2, 3)])
+def test_a_step_agrees_with_the_oracle(heads, rng):
+    cell = built_cell(read_heads=heads[0], write_heads=heads[1])
+    inputs, state = rng.normal(size=(B, I)), random_state(cell, rng)
+    output, new_state = cell(tf.constant(inputs), state.flat())
+    expected_output, expected_state = oracle.step(cell, inputs, [tensor.numpy() for tensor in state.flat()])
+    np.testing.assert_allclose(output, expected_output, rtol=1e-9)
+    for one, other in zip(new_state, expected_state, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9)
+
+
+@pytest.mark.parametrize("controller", ["lstm", "feedforward"])
+def test_a_keras_rnn_runs_the_cell(controller, rng):
+    cell = built_cell(controller=controller)
+    inputs = tf.constant(rng.normal(size=(B, 6, I)))
+    outputs, *final_state = keras.layers.RNN(cell, return_sequences=True, return_state=True, dtype="float64")(inputs)
+    state = cell.get_initial_state(B)
+    for t in range(6):
+        output, state = cell(inputs[:, t], state)
+        np.testing.assert_allclose(outputs[:, t], output, rtol=1e-12)
+    for one, other in zip(final_state, state, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+    assert outputs.shape == (B, 6, cell.output_size)
+
+
+def test_a_keras_model_trains_around_the_cell(rng):
+    model = keras.Sequential(
+        [keras.Input((None, I)), keras.layers.RNN(NTMCell(**SMALL), return_sequences=True), keras.layers.Dense(1)]
+    )
+    model.compile("adam", "mse", jit_compile=False)
+    inputs, targets = rng.normal(size=(8, 5, I)), rng.normal(size=(8, 5, 1))
+    losses = model.fit(inputs, targets, epochs=5, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
+
+
+def test_a_learned_state_starts_uniform_and_is_trained(rng):
+    cell = built_cell()
+    state = NTMState.from_flat(cell.get_initial_state(B))
+    assert [tuple(tensor.shape[1:]) for tensor in state.flat()] == cell.state_size
+    np.testing.assert_allclose(state.read_weightings, np.full((B, 2, 7), 1 / 7))
+    np.testing.assert_allclose(state.write_weightings, np.full((B, 3, 7), 1 / 7))
+    np.testing.assert_array_equal(state.memory[0], state.memory[1])
+    with tf.GradientTape() as tape:
+        output, states = cell(tf.constant(rng.normal(size=(B, I))), cell.get_initial_state(B))
+        total = tf.reduce_sum(output) + sum(tf.reduce_sum(tf.square(tensor)) for tensor in states)
+    initial = [weight for weight in cell.trainable_variables if weight.name.startswith("initial_")]
+    assert len(initial) == len(state.flat())
+    for weight, gradient in zip(initial, tape.gradient(total, initial)):
+        assert gradient is not None and np.abs(gradient).max() > 0, weight.name
+
+
+def test_a_random_state_is_the_references():
+    cell = NTMCell(initial_state="random")
+    cell.build((None, I))
+    state = NTMState.from_flat(cell.get_initial_state(50, seed=[1, 2]))
+    # Truncated at two standard deviations, which shrinks the standard deviation to 0.88 of the normal's.
+    for tensor, mean, std in ((state.memory, 0.5, 0.2), (state.read_weightings, 0.4, 0.1)):
+        assert abs(np.mean(tensor) - mean) < 0.01
+        assert abs(np.std(tensor) - 0.88 * std) < 0.01
+        assert np.abs(tensor - mean).max() <= 2 * std + 1e-6
+    np.testing.assert_array_equal(state.write_weightings, np.full((50, 1, 128), 1e-6, np.float32))
+    np.testing.assert_array_equal(state.read_vectors, np.full((50, 1, 20), 1e-6, np.float32))
+    for tensor in state.controller:
+        np.testing.assert_array_equal(tensor, np.zeros((50, 100)))
+    again, other = cell.get_initial_state(50, seed=[1, 2])[0], cell.get_initial_state(50, seed=[1, 3])[0]
+    np.testing.assert_array_equal(state.memory, again)
+    assert np.abs(state.memory - other).max() > 0.1
+    assert np.abs(cell.get_initial_state(50)[0] - cell.get_initial_state(50)[0]).max() > 0.1
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"shift_range": 4}, "shift_range=4 means 9 shifts, more than memory_locations=7"),
+        ({"shift_range": -1}, "shift_range=-1"),
+        ({"memory_locations": 0}, "memory_locations=0"),
+        ({"read_heads": 0}, "read_heads=0"),
+        ({"write_heads": -2}, "write_heads=-2"),
+        ({"controller_units": 0}, "controller_units=0"),
+        ({"memory_width": 0}, "memory_width=0"),
+        ({"controller": "gru"}, "controller='gru'"),
+        ({"initial_state": "zero"}, "initial_state='zero'"),
+    ],
+)
+def test_arguments_out_of_range_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        NTMCell(**{**SMALL, **options})
+
+
+def test_config_rebuilds_the_cell():
+    cell = NTMCell(**SMALL, controller="feedforward", initial_state="random")
+    assert NTMCell.from_config(cell.get_config()).get_config() == cell.get_config()

@@ -1,0 +1,75 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ntm import NTM, NTMState
+
+SMALL = {"controller_units": 6, "memory_locations": 9, "memory_width": 4, "read_heads": 2, "shift_range": 2}
+
+
+@pytest.fixture
+def inputs(rng):
+    return tf.constant(rng.normal(size=(3, 5, 2)), tf.float32)
+
+
+@pytest.mark.parametrize("controller", ["lstm", "feedforward"])
+def test_a_saved_model_is_the_model(controller, inputs, tmp_path):
+    model = NTM(output_size=4, controller=controller, **SMALL)
+    logits = model(inputs)
+    assert logits.shape == (3, 5, 4)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(inputs), logits)
+    assert loaded.get_config() == model.get_config()
+
+
+def test_trace_gives_the_calls_logits_and_every_steps_state(inputs):
+    model = NTM(output_size=4, write_heads=3, **SMALL)
+    logits, trace = model.trace(inputs)
+    np.testing.assert_allclose(model(inputs), logits, rtol=1e-6)
+    assert trace.memory.shape == (3, 5, 9, 4)
+    assert trace.read_weightings.shape == (3, 5, 2, 9)
+    assert trace.write_weightings.shape == (3, 5, 3, 9)
+    assert trace.keys.shape == (3, 5, 5, 4)
+    assert trace.add_vectors.shape == (3, 5, 3, 4)
+
+
+def test_a_given_state_is_where_it_starts(inputs):
+    model = NTM(output_size=4, **SMALL)
+    whole = model(inputs)
+    _, trace = model.trace(inputs)
+    after_two = NTMState(*(tensor[:, 1] for tensor in trace[:4]), tuple(tensor[:, 1] for tensor in trace.controller))
+    np.testing.assert_allclose(model(inputs[:, 2:], initial_state=after_two), whole[:, 2:], rtol=1e-5, atol=1e-6)
+    continued, _ = model.trace(inputs[:, 2:], initial_state=after_two)
+    np.testing.assert_allclose(continued, whole[:, 2:], rtol=1e-5, atol=1e-6)
+
+
+def test_initial_state_has_the_public_shapes(inputs):
+    model = NTM(output_size=4, **SMALL)
+    model(inputs)
+    state = model.initial_state(7)
+    assert isinstance(state, NTMState)
+    assert state.memory.shape == (7, 9, 4)
+    assert state.read_weightings.shape == (7, 2, 9)
+    assert state.write_weightings.shape == (7, 1, 9)
+    assert state.read_vectors.shape == (7, 2, 4)
+    assert [tensor.shape for tensor in state.controller] == [(7, 6), (7, 6)]
+
+
+def test_keras_fits_the_model_on_masked_batches(rng):
+    model = NTM(output_size=1, **SMALL)
+    sequence = keras.Input((None, 2))
+    network = keras.Model(sequence, model(keras.layers.Masking()(sequence)))
+    network.compile("adam", "mse")
+    inputs = rng.normal(size=(8, 5, 2))
+    inputs[:4, 3:] = 0
+    losses = network.fit(inputs, rng.normal(size=(8, 5, 1)), epochs=5, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
+    short = network.predict(inputs[:4, :3], verbose=0)
+    np.testing.assert_allclose(network.predict(inputs[:4], verbose=0)[:, :3], short, rtol=1e-5, atol=1e-6)
+
+
+def test_a_wrong_output_size_is_named():
+    with pytest.raises(ValueError, match="output_size=0"):
+        NTM(output_size=0)

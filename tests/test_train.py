@@ -1,0 +1,338 @@
+"""train.py and evaluate.py from the command line, good input and bad."""
+
+import csv
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import evaluate
+import train
+from experiment import load_run
+from ntm import runs
+from ntm.training import Trainer
+
+ROOT = Path(__file__).parent.parent
+SMALL = [
+    "--controller-units=8",
+    "--memory-locations=9",
+    "--memory-width=5",
+    "--max-length=3",
+    "--log-every=20",
+    "--checkpoint-every=100",
+]
+
+
+def start(script, *arguments, cwd, **environment):
+    return subprocess.Popen(
+        [sys.executable, ROOT / script, *arguments],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def losses(run_dir):
+    with (run_dir / "metrics.csv").open() as file:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+
+
+def tensors(run_dir, step):
+    reader = tf.train.load_checkpoint(str(run_dir / "checkpoints" / f"step-{step}" / "model.ckpt"))
+    names = [
+        name for name in reader.get_variable_to_shape_map() if "OBJECT_GRAPH" not in name and "seconds" not in name
+    ]
+    return {name: reader.get_tensor(name) for name in names}
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    return tmp_path_factory.mktemp("workspace")
+
+
+@pytest.fixture(scope="module")
+def finished(workspace):
+    """A run of 600 iterations without an interruption, in a process of its own, and what it printed."""
+    process = start(
+        "train.py",
+        *SMALL,
+        "--iterations=600",
+        "--run-dir=whole",
+        cwd=workspace,
+        XLA_FLAGS=f"--xla_dump_to={workspace / 'xla'}",
+    )
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    return workspace / "whole", out, err
+
+
+def test_a_run_leaves_all_it_promises(finished):
+    run_dir, out, err = finished
+    assert {entry.name for entry in run_dir.iterdir() if not entry.name.startswith("events")} == {
+        ".lock",
+        "checkpoints",
+        "config.json",
+        "metrics.csv",
+    }
+    assert [int(row["iteration"]) for row in losses(run_dir)] == list(range(20, 601, 20))
+    kept = {entry.name for entry in (run_dir / "checkpoints").iterdir()}
+    assert kept == {f"step-{n}" for n in (200, 300, 400, 500, 600)}
+    config = json.loads((run_dir / "config.json").read_text())
+    assert config["model"]["memory_locations"] == 9 and config["task"]["max_length"] == 3 and config["seed"] == 0
+    assert err == ""
+    assert re.search(r"iteration 600/600: loss [\d.]+, Hamming distance [\d.]+, \d+ sequences/s, 00:00 left", out)
+    assert [line.split()[0] for line in out.splitlines() if re.match(r"\s+\d", line)] == ["10", "20", "30", "50", "120"]
+    assert "\r" not in out
+
+
+def test_all_lengths_are_trained_in_one_compilation(finished, workspace):
+    compiled = {path.name.split(".")[1] for path in (workspace / "xla").glob("*before_optimizations.txt")}
+    advances = [path for path in (workspace / "xla").glob("*_advance*before_optimizations.txt")]
+    assert len(advances) == 1, compiled
+    evaluations = [path for path in (workspace / "xla").glob("*__run*before_optimizations.txt")]
+    assert len(evaluations) == 1, compiled
+
+
+@pytest.mark.parametrize("attempt", range(2))
+def test_a_killed_run_resumes_bit_for_bit(finished, workspace, attempt):
+    whole = finished[0]
+    run_dir = workspace / f"killed-{attempt}"
+    process = start("train.py", *SMALL, "--iterations=600", f"--run-dir={run_dir.name}", cwd=workspace)
+    try:
+        # Any moment from the first row on, before the first checkpoint or after.
+        while not (run_dir / "metrics.csv").exists() or not losses(run_dir):
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.01)
+        time.sleep(random.uniform(0, 0.4))
+    finally:
+        process.kill()
+    process.communicate()
+    resumed = start("train.py", "--resume", f"--run-dir={run_dir.name}", cwd=workspace)
+    _, err = resumed.communicate(timeout=300)
+    assert resumed.returncode == 0, err
+    assert losses(run_dir) == losses(whole)
+    expected = tensors(whole, 600)
+    for name, tensor in tensors(run_dir, 600).items():
+        np.testing.assert_array_equal(tensor, expected[name], err_msg=name)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_with_a_checkpoint_to_resume(workspace, number):
+    run_dir = workspace / number.name
+    process = start("train.py", *SMALL, "--iterations=10000000", f"--run-dir={run_dir.name}", cwd=workspace)
+    while not (run_dir / "metrics.csv").exists() or not losses(run_dir):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number and err == ""
+    assert f"python train.py --run-dir={run_dir.name} --resume" in out
+    iteration = int(re.search(rf"stopped by {number.name} after iteration (\d+)", out)[1])
+    assert (run_dir / "checkpoints" / f"step-{iteration}").is_dir()
+
+
+# The rest runs in this process: importing TensorFlow takes longer than it does.
+
+
+@pytest.fixture
+def here(workspace, monkeypatch):
+    monkeypatch.chdir(workspace)
+    return workspace
+
+
+def refused(capsys, main, *arguments):
+    """The one line with which a command line is refused."""
+    with pytest.raises(SystemExit) as stop:
+        main(list(arguments))
+    assert stop.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and err.endswith("\n"), err
+    return err
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--iterations=0"], ["--iterations", "'0'"]),
+        (["--iterations=-5"], ["--iterations", "'-5'"]),
+        (["--iterations=1.5"], ["--iterations", "'1.5'"]),
+        (["--iterations=abc"], ["--iterations", "'abc'"]),
+        (["--iterations"], ["--iterations"]),
+        (["--batch-size=0"], ["--batch-size", "'0'"]),
+        (["--learning-rate=0"], ["--learning-rate", "'0'"]),
+        (["--learning-rate=nan"], ["--learning-rate", "'nan'"]),
+        (["--seed=-1"], ["--seed", "'-1'"]),
+        (["--seed=99999999999"], ["--seed", "'99999999999'"]),
+        (["--min-length=8", "--max-length=7"], ["--max-length=7", "--min-length=8"]),
+        (["--shift-range=5", "--memory-locations=10"], ["--shift-range=5", "--memory-locations=10"]),
+        (["--task=knitting"], ["--task", "'knitting'"]),
+        (["--preset=best"], ["--preset", "'best'"]),
+        (["--model=gru"], ["--model", "'gru'"]),
+        (["--iteration=5"], ["--iteration=5"]),
+        (["--speed=11"], ["--speed=11"]),
+        (["--resume", "--run-dir=nowhere"], ["nowhere holds no run"]),
+        (["--run-dir=whole"], ["whole holds a run", "--resume"]),
+        (["--run-dir=whole/config.json/x"], ["whole/config.json/x cannot be written"]),
+        (["--resume", "--run-dir=whole", "--seed=3"], ["--seed=3", "whole/config.json", "0"]),
+        (["--resume", "--run-dir=whole", "--max-length=9"], ["--max-length=9", "whole/config.json", "3"]),
+        (["--resume", "--run-dir=whole", "--model=ntm-feedforward"], ["--model=ntm-feedforward", "ntm-lstm"]),
+        (["--resume", "--run-dir=whole", "--iterations=599"], ["--iterations=599", "600"]),
+        (["--resume", "--run-dir=whole", "--checkpoint=step-7"], ["whole/checkpoints/step-7/model.ckpt.index"]),
+        (["--checkpoint=whole/checkpoints/step-600"], ["whole/checkpoints/step-600", "another architecture"]),
+        (["--checkpoint=missing/step-1"], ["missing/step-1"]),
+    ],
+)
+def test_train_refuses_in_one_line(finished, here, capsys, arguments, words):
+    before = sorted(here.rglob("*")), json.loads((here / "whole" / "config.json").read_text())
+    line = refused(capsys, train.main, *arguments)
+    for word in words:
+        assert word in line
+    assert (sorted(here.rglob("*")), json.loads((here / "whole" / "config.json").read_text())) == before
+
+
+def test_resume_without_any_run_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert "no run in runs/" in refused(capsys, train.main, "--resume")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_live_run_is_not_touched(finished, here, capsys):
+    with runs.RunDirectory(here / "live", {"seed": 0}):
+        assert "live is in use by another train.py" in refused(capsys, train.main, "--resume", "--run-dir=live")
+
+
+def test_resume_falls_back_to_the_newest_whole_checkpoint(finished, here, capsys):
+    run_dir = here / "damaged"
+    train.main([*SMALL, "--iterations=200", "--run-dir=damaged"])
+    data = run_dir / "checkpoints" / "step-200" / "model.ckpt.data-00000-of-00001"
+    data.write_bytes(data.read_bytes()[:1000])
+    capsys.readouterr()
+    assert train.main(["--resume", "--run-dir=damaged", "--iterations=300"]) == 0
+    assert "checkpoint damaged/checkpoints/step-200/model.ckpt is damaged" in capsys.readouterr().err
+    assert losses(run_dir) == losses(finished[0])[:15]
+    for name, tensor in tensors(run_dir, 300).items():
+        np.testing.assert_array_equal(tensor, tensors(finished[0], 300)[name], err_msg=name)
+
+
+def test_new_runs_get_directories_of_their_own_and_resume_takes_the_newest(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(train, "REPORT_SEQUENCES", 2)
+    for _ in range(2):
+        assert train.main([*SMALL, "--iterations=3", "--seed=4"]) == 0
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [
+        "copy-ntm-lstm-seed4",
+        "copy-ntm-lstm-seed4-2",
+    ]
+    capsys.readouterr()
+    assert train.main(["--resume", "--iterations=5"]) == 0
+    assert "runs/copy-ntm-lstm-seed4-2" in capsys.readouterr().out
+    newest = tmp_path / "runs" / "copy-ntm-lstm-seed4-2"
+    assert json.loads((newest / "config.json").read_text())["iterations"] == 5
+    # A checkpoint by name is the newest run's; its weights are where the new run starts.
+    assert train.main([*SMALL, "--iterations=1", "--learning-rate=1e-30", "--checkpoint=step-5"]) == 0
+    started = tmp_path / "runs" / "copy-ntm-lstm-seed0"
+    for one, other in zip(load_run(started)[1].weights, load_run(newest)[1].weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(here, capsys, monkeypatch):
+    advance = Trainer.advance
+
+    def poisoned(self, iteration):
+        if iteration == 60:
+            self.model.output_layer.bias.assign([np.inf] * 8)
+        return advance(self, iteration)
+
+    monkeypatch.setattr(Trainer, "advance", poisoned)
+    assert train.main([*SMALL, "--iterations=200", "--checkpoint-every=20", "--run-dir=broken"]) == 1
+    err = capsys.readouterr().err
+    assert "iteration 41" in err and "broken/checkpoints/step-40" in err and err.count("\n") == 1
+    assert [directory.name for directory in runs.checkpoints(here / "broken")] == ["step-40", "step-20"]
+    assert all(np.isfinite(weight).all() for weight in load_run(here / "broken")[1].weights)
+
+
+def test_stop_when_solved(here, monkeypatch, capsys):
+    monkeypatch.setattr(train, "REPORT_SEQUENCES", 2)
+    arguments = ["--controller-units=20", "--memory-locations=6", "--memory-width=12", "--max-length=1"]
+    assert (
+        train.main([*arguments, "--learning-rate=1e-3", "--iterations=30000", "--stop-when-solved", "--run-dir=s"]) == 0
+    )
+    solved = int(re.search(r"solved after (\d+) iterations", capsys.readouterr().out)[1])
+    assert solved < 30000
+    assert evaluate.main(["--run-dir=s", "--lengths=1", "--format=json"]) == 0
+    assert json.loads(capsys.readouterr().out)["bit_errors_per_sequence"] < 0.1
+
+
+# evaluate.py
+
+
+def test_evaluate_prints_a_table_or_json(finished, here, capsys):
+    assert evaluate.main(["--run-dir=whole", "--lengths=2,4", "--sequences=30"]) == 0
+    _, *rows = capsys.readouterr().out.splitlines()
+    assert [row.split()[:2] for row in rows] == [["2", "30"], ["4", "30"]]
+    assert evaluate.main(["--run-dir=whole", "--lengths=2,4", "--sequences=30", "--format=json"]) == 0
+    objects = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [sorted(row) for row in objects] == [
+        [
+            "bit_error_rate",
+            "bit_errors_per_sequence",
+            "bits_per_sequence",
+            "exact_sequences",
+            "length",
+            "sequences",
+            "task",
+        ]
+    ] * 2
+    assert f"{objects[0]['bit_errors_per_sequence']:.3f}" == rows[0].split()[2]
+
+
+def test_evaluate_reads_what_training_wrote(finished, here, capsys):
+    """The run's own table, of the same seed, again."""
+    _, out, _ = finished
+    assert evaluate.main(["--run-dir=whole"]) == 0
+    table = capsys.readouterr().out
+    assert table in out
+    assert evaluate.main(["--run-dir=whole", "--checkpoint=step-200"]) == 0
+    assert capsys.readouterr().out not in out
+
+
+def test_evaluate_reads_a_saved_model(finished, here, capsys):
+    _, model = load_run(here / "whole")
+    model.save(here / "whole.keras")
+    assert evaluate.main(["--weights=whole.keras", "--lengths=3", "--sequences=20"]) == 0
+    saved = capsys.readouterr().out
+    assert evaluate.main(["--run-dir=whole", "--lengths=3", "--sequences=20"]) == 0
+    assert capsys.readouterr().out == saved
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ([], ["--run-dir", "--weights"]),
+        (["--run-dir=nowhere"], ["nowhere holds no run"]),
+        (["--run-dir=whole", "--checkpoint=step-7"], ["step-7/model.ckpt.index is missing"]),
+        (["--weights=nowhere.keras"], ["nowhere.keras"]),
+        (["--weights=whole/config.json"], ["whole/config.json"]),
+        (["--weights=x.keras", "--checkpoint=step-7"], ["--checkpoint", "step-7", "--run-dir"]),
+        (["--run-dir=whole", "--lengths=0"], ["--lengths", "'0'"]),
+        (["--run-dir=whole", "--lengths=10,,20"], ["--lengths", "''"]),
+        (["--run-dir=whole", "--sequences=0"], ["--sequences", "'0'"]),
+        (["--run-dir=whole", "--format=xml"], ["--format", "'xml'"]),
+        (["--run-dir=whole", "--length=3"], ["--length=3"]),
+    ],
+)
+def test_evaluate_refuses_in_one_line(finished, here, capsys, arguments, words):
+    line = refused(capsys, evaluate.main, *arguments)
+    for word in words:
+        assert word in line

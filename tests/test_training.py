@@ -1,0 +1,114 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from experiment import build_trainer, default_config
+from ntm import NTM
+from ntm.evaluation import Evaluator, table
+from ntm.training import REPORT, TRAINING, VALIDATION, Trainer, stream
+from tasks import CopyTask
+
+SMALL = {"controller_units": 12, "memory_locations": 10, "memory_width": 8}
+
+
+def small_trainer(seed=0, learning_rate=1e-3, **options):
+    keras.utils.set_random_seed(seed)
+    task = CopyTask(1, 4)
+    model = NTM(task.output_size, **SMALL)
+    model.build((None, None, task.input_size))
+    optimizer = keras.optimizers.RMSprop(learning_rate, momentum=0.9, epsilon=1e-4, centered=True)
+    return Trainer(model, task, optimizer, seed=seed, **options)
+
+
+def weights(trainer):
+    return [weight.numpy() for weight in trainer.model.trainable_variables]
+
+
+@pytest.fixture(scope="module")
+def trainer():
+    return small_trainer()
+
+
+def test_calls_of_any_size_make_the_same_updates(trainer):
+    other = small_trainer()
+    assert trainer.advance(20)
+    for iteration in (3, 4, 11, 20):
+        assert other.advance(iteration)
+    for one, two in zip(weights(trainer), weights(other), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert trainer.take_metrics() == other.take_metrics()
+    assert int(trainer.iteration) == 20
+
+
+def test_an_update_is_a_step_of_the_optimizer_on_the_batchs_loss(trainer):
+    """Against the same update made by hand, in eager mode."""
+    other = small_trainer()
+    trainer_seed = tf.random.fold_in(stream(0, TRAINING), 0, alg="philox")
+    batch = other.task.batch(tf.random.split(trainer_seed, 2, alg="philox")[0], 1)
+    with tf.GradientTape() as tape:
+        logits = other.model(batch.inputs, steps=batch.steps)
+        loss = tf.reduce_sum(
+            tf.nn.sigmoid_cross_entropy_with_logits(batch.targets, logits) * batch.mask[..., tf.newaxis]
+        )
+    gradients = tape.gradient(loss, other.model.trainable_variables)
+    other.optimizer.apply(gradients)
+    trained = small_trainer()
+    trained.advance(1)
+    for one, two in zip(weights(trained), weights(other), strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-6)
+    metrics = trained.take_metrics()
+    np.testing.assert_allclose(metrics.loss, loss, rtol=1e-5)
+    np.testing.assert_allclose(metrics.gradient_norm, tf.linalg.global_norm(gradients), rtol=1e-4)
+
+
+def test_lengths_share_one_trace(trainer):
+    trainer.advance(int(trainer.iteration) + 30)
+    assert trainer._advance.experimental_get_tracing_count() == 1
+
+
+def test_a_weight_out_of_range_stops_training_at_once():
+    trainer = small_trainer(learning_rate=1e-3)
+    assert trainer.advance(5)
+    trainer.model.output_layer.bias.assign([np.nan] * 8)
+    assert not trainer.advance(50)
+    assert int(trainer.iteration) == 6
+
+
+def test_streams_of_one_seed_are_apart():
+    task = CopyTask(1, 20)
+    first = [task.batch(stream(0, purpose), 1, 20).inputs.numpy() for purpose in (TRAINING, VALIDATION, REPORT)]
+    assert all(np.any(first[i] != first[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
+
+
+def test_evaluator_counts_what_the_model_gets_wrong(trainer):
+    """A model whose every logit is its output bias: it says 1 for bits 0 to 2 and 0 for the others."""
+    model = small_trainer().model
+    model.output_layer.kernel.assign(tf.zeros_like(model.output_layer.kernel))
+    model.output_layer.bias.assign([9.0] * 3 + [-9.0] * 5)
+    evaluator = Evaluator(model, CopyTask(1, 4), 7, 150, stream(0, REPORT))
+    rows = [evaluator.measure(length) for length in (1, 7)]
+    for row, length in zip(rows, (1, 7)):
+        assert (row["task"], row["length"], row["sequences"]) == ("copy", length, 150)
+        # Each bit is wrong with probability 1/2: standard deviation 0.5 / sqrt(150 * 8 * length).
+        assert abs(row["bit_error_rate"] - 0.5) < 5 * 0.5 / np.sqrt(150 * 8 * length)
+        np.testing.assert_allclose(row["bit_errors_per_sequence"], row["bit_error_rate"] * 8 * length, rtol=1e-5)
+        np.testing.assert_allclose(row["bits_per_sequence"], row["bit_errors_per_sequence"] * 9 / np.log(2), rtol=1e-2)
+    assert rows[0]["exact_sequences"] < 0.1 and rows[1]["exact_sequences"] == 0
+    assert evaluator._run.experimental_get_tracing_count() == 1
+    assert [len(line) for line in table(rows)] == [len(next(table([])))] * 3
+
+
+def test_the_recipe_learns():
+    """The default recipe on a small NTM and short sequences comes to copy without an error."""
+    config = default_config()
+    config["task"] |= {"max_length": 5}
+    config["model"] |= {"controller_units": 32, "memory_locations": 16, "memory_width": 12}
+    config["optimizer"] |= {"learning_rate": 1e-3}
+    trainer = build_trainer(config)
+    evaluator = Evaluator(trainer.model, trainer.task, 5, 200, stream(config["seed"], VALIDATION))
+    for iteration in range(1000, 16_001, 1000):
+        assert trainer.advance(iteration)
+        if trainer.take_metrics().hamming_distance < 0.1 and evaluator.measure(5)["bit_errors_per_sequence"] == 0:
+            return
+    pytest.fail(f"after {iteration} sequences: {evaluator.measure(5)}")

@@ -1,0 +1,184 @@
+"""The fast unroll against a plain loop over the same cell."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ntm import NTMCell, NTMState
+from ntm.unroll import trace, unroll
+
+B, T, I = 3, 6, 2
+LENGTHS = [6, 2, 4]
+
+
+@pytest.fixture(scope="module", params=["lstm", "feedforward", "reference"])
+def cell(request):
+    variant = {
+        "lstm": {},
+        "feedforward": {"controller": "feedforward"},
+        "reference": {"output_reads": False, "heads_bias": False, "bounded_vectors": False},
+    }[request.param]
+    cell = NTMCell(
+        controller_units=5,
+        memory_locations=7,
+        memory_width=4,
+        read_heads=2,
+        write_heads=2,
+        shift_range=2,
+        dtype="float64",
+        **variant,
+    )
+    cell.build((None, I))
+    return cell
+
+
+@pytest.fixture
+def inputs(rng):
+    return tf.constant(rng.normal(size=(B, T, I)))
+
+
+@pytest.fixture
+def mask():
+    return tf.sequence_mask(LENGTHS, T)
+
+
+def initial_state(cell):
+    return NTMState.from_flat(cell.get_initial_state(B))
+
+
+def plain_loop(cell, inputs, state, mask=None):
+    outputs, state = [], state.flat()
+    for t in range(inputs.shape[1]):
+        output, stepped = cell(inputs[:, t], state)
+        if mask is not None:
+            on = mask[:, t]
+            stepped = [
+                tf.where(tf.reshape(on, [-1] + [1] * (new.shape.rank - 1)), new, old)
+                for new, old in zip(stepped, state)
+            ]
+            output = tf.where(on[:, tf.newaxis], output, 0)
+        outputs.append(output)
+        state = stepped
+    return tf.stack(outputs, axis=1), NTMState.from_flat(state)
+
+
+def assert_close(one, other):
+    for x, y in zip(tf.nest.flatten(one), tf.nest.flatten(other), strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-9, atol=1e-12)
+
+
+def value_and_gradients(run, cell, inputs):
+    """A scalar that every output and every part of the final state enters, and its gradients."""
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        outputs, state = run()
+        value = tf.reduce_sum(tf.sin(outputs))
+        value += sum(tf.reduce_sum(tf.sin(3 * tensor)) for tensor in state.flat())
+    return (outputs, state), tape.gradient(value, [inputs, *cell.trainable_variables])
+
+
+@pytest.mark.parametrize("how", ["eager", "graph", "compiled"])
+@pytest.mark.parametrize("masked", [False, True])
+def test_outputs_and_gradients_are_those_of_a_plain_loop(cell, inputs, mask, masked, how):
+    mask = mask if masked else None
+
+    def fast():
+        return value_and_gradients(lambda: unroll(cell, inputs, initial_state(cell), mask), cell, inputs)
+
+    if how != "eager":
+        fast = tf.function(fast, jit_compile=how == "compiled", autograph=False)
+    plain = value_and_gradients(lambda: plain_loop(cell, inputs, initial_state(cell), mask), cell, inputs)
+    assert_close(fast(), plain)
+
+
+def test_gradients_agree_with_differences(cell, inputs, mask):
+    """Independent of any automatic differentiation: the loss itself, moved by 1e-6 in every direction."""
+    weights = [cell.controller.recurrent_kernel, cell.heads.kernel]
+
+    @tf.function(autograph=False)
+    def loss(inputs, *values):
+        for weight, value in zip(weights, values):
+            weight.assign(value)
+        outputs, state = unroll(cell, inputs, initial_state(cell), mask)
+        return tf.reduce_sum(tf.sin(outputs)) + sum(tf.reduce_sum(tf.sin(3 * tensor)) for tensor in state.flat())
+
+    @tf.function(autograph=False)
+    def analytic(inputs):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            value = loss(inputs, *[tf.identity(weight.value) for weight in weights])
+        return tape.gradient(value, [inputs, *(weight.value for weight in weights)])
+
+    values = [inputs, *(tf.identity(weight.value) for weight in weights)]
+    for position, gradient in enumerate(analytic(inputs)):
+        # A few elements of each: the plain loop above covers all of them.
+        for index in np.random.default_rng(position).choice(gradient.numpy().size, 12, replace=False):
+            index = np.unravel_index(index, gradient.shape)
+            moved = []
+            for step in (1e-6, -1e-6):
+                value = values[position].numpy()
+                value[index] += step
+                moved.append(loss(*values[:position], tf.constant(value), *values[position + 1 :]).numpy())
+            loss(*values)
+            np.testing.assert_allclose(gradient[index], (moved[0] - moved[1]) / 2e-6, atol=1e-7)
+
+
+def test_a_masked_sequence_is_the_sequence_cut(cell, inputs, mask):
+    outputs, state = unroll(cell, inputs, initial_state(cell), mask)
+    for row, length in enumerate(LENGTHS):
+        alone = slice(row, row + 1)
+        start = NTMState.from_flat([tensor[alone] for tensor in initial_state(cell).flat()])
+        cut_outputs, cut_state = unroll(cell, inputs[alone, :length], start)
+        assert_close(outputs[row, :length], cut_outputs[0])
+        assert_close([tensor[alone] for tensor in state.flat()], cut_state)
+    assert not np.asarray(outputs)[~np.asarray(mask)].any()
+
+
+def test_what_lies_past_the_end_changes_nothing(cell, inputs, mask):
+    def results(inputs):
+        (outputs, state), gradients = value_and_gradients(
+            lambda: unroll(cell, inputs, initial_state(cell), mask), cell, inputs
+        )
+        return outputs, state, gradients
+
+    rubbish = tf.where(mask[..., tf.newaxis], inputs, 1e3)
+    clean, dirty = results(inputs), results(rubbish)
+    for one, other in zip(tf.nest.flatten(clean), tf.nest.flatten(dirty), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert not np.asarray(dirty[2][0])[~np.asarray(mask)].any()
+
+
+def test_steps_cut_every_sequence_in_one_compiled_program(cell, inputs):
+    @tf.function(jit_compile=True, autograph=False)
+    def run(steps):
+        return value_and_gradients(lambda: unroll(cell, inputs, initial_state(cell), steps=steps), cell, inputs)
+
+    for steps in (1, 4, T):
+        (outputs, state), (d_inputs, *d_weights) = run(tf.constant(steps))
+        (cut_outputs, cut_state), (d_cut_inputs, *d_cut_weights) = value_and_gradients(
+            lambda: unroll(cell, inputs[:, :steps], initial_state(cell)), cell, inputs
+        )
+        assert_close(outputs[:, :steps], cut_outputs)
+        assert not np.asarray(outputs[:, steps:]).any()
+        assert_close(state, cut_state)
+        assert_close([d_inputs, d_weights], [d_cut_inputs, d_cut_weights])
+    assert run.experimental_get_tracing_count() == 1
+
+
+def test_steps_and_mask_together_run_the_fewer(cell, inputs, mask):
+    both = unroll(cell, inputs, initial_state(cell), mask, steps=tf.constant(3))
+    cut = unroll(cell, inputs, initial_state(cell), mask & (tf.range(T) < 3))
+    assert_close(both, cut)
+
+
+def test_trace_tells_what_each_step_left(cell, inputs):
+    outputs, seen = trace(cell, inputs, initial_state(cell))
+    assert_close(outputs, unroll(cell, inputs, initial_state(cell))[0])
+    state = initial_state(cell).flat()
+    for t in range(T):
+        controller_output = state
+        output, state = cell(inputs[:, t], state)
+        left = [seen.memory, seen.read_weightings, seen.write_weightings, seen.read_vectors, *seen.controller]
+        assert_close([tensor[:, t] for tensor in left], state)
+        controller_output = output[:, : cell.controller_units]
+        assert_close([tensor[:, t] for tensor in seen[5:]], list(cell.heads(controller_output)))

@@ -1,0 +1,307 @@
+"""Trains a Neural Turing Machine on a task: `python train.py --iterations=100000`."""
+
+import dataclasses
+import signal
+import sys
+import time
+from pathlib import Path
+
+from cli import Parser, positive_number, quiet_stderr, whole_number
+
+with quiet_stderr():
+    import tensorflow as tf
+    from tqdm import tqdm
+
+    from experiment import MODELS, build_trainer, complete, default_config
+    from ntm import runs
+    from ntm.evaluation import Evaluator, table
+    from ntm.training import REPORT, VALIDATION, stream
+    from presets import PRESETS
+    from tasks import TASKS
+
+RUNS = Path("runs")
+REPORT_SEQUENCES = 1000  # of each length in the table that ends a run
+SOLVED_SEQUENCES = 1000  # without a wrong bit, for --stop-when-solved
+ROWS_A_LINE = 10  # rows of metrics.csv between printed lines, where no terminal shows a progress bar
+
+# The options that settle a run: where in its configuration each goes, its type and its help.
+SETTINGS = {
+    "--iterations": ("iterations", whole_number(1), "updates of the weights"),
+    "--seed": ("seed", whole_number(0), "settles the weights and the data"),
+    "--batch-size": ("training.batch_size", whole_number(1), "sequences an update"),
+    "--controller-units": ("model.controller_units", whole_number(1), "width of the controller"),
+    "--memory-locations": ("model.memory_locations", whole_number(1), "N"),
+    "--memory-width": ("model.memory_width", whole_number(1), "W"),
+    "--read-heads": ("model.read_heads", whole_number(1), "R"),
+    "--write-heads": ("model.write_heads", whole_number(1), "Q"),
+    "--shift-range": ("model.shift_range", whole_number(0), "S: a head shifts by -S to +S locations; 2S+1 <= N"),
+    "--learning-rate": ("optimizer.learning_rate", positive_number, "of RMSProp"),
+    "--log-every": ("log_every", whole_number(1), "iterations a row of metrics.csv"),
+    "--checkpoint-every": ("checkpoint_every", whole_number(1), "iterations a checkpoint"),
+    **{
+        "--" + field.name.replace("_", "-"): (f"task.{field.name}", whole_number(1), "a bound of what the task draws")
+        for task in TASKS.values()
+        for field in dataclasses.fields(task)
+        if field.type is int
+    },
+}
+
+
+# The options that choose among names, in the same form.
+CHOICES = {
+    "--task": ("task.name", TASKS, "what to learn"),
+    "--model": ("model.name", MODELS, "what learns it"),
+    "--preset": ("preset", PRESETS, "where all other defaults come from"),
+}
+
+
+def main(argv=None):
+    """Runs the command line `argv`, sys.argv's by default. Returns the exit status."""
+    parser = _parser()
+    arguments = vars(parser.parse_args(argv))
+    settings = {
+        path: arguments[_destination(flag)]
+        for flag, (path, *_) in {**SETTINGS, **CHOICES}.items()
+        if arguments[_destination(flag)] is not None
+    }
+    try:
+        if arguments["resume"]:
+            run, trainer = _resume(arguments["run_dir"], arguments["checkpoint"], settings)
+        else:
+            run, trainer = _start(arguments["run_dir"], arguments["checkpoint"], settings)
+    except ValueError as error:
+        parser.refuse(error)
+    except runs.RunError as error:
+        parser.error(error)
+    with run:
+        try:
+            return _train_and_report(run, trainer, arguments["stop_when_solved"])
+        except KeyboardInterrupt:  # outside training, which sees to it itself
+            return 128 + signal.SIGINT
+
+
+def _parser():
+    parser = Parser(prog="train.py", description="Trains a Neural Turing Machine on a task.")
+    defaults = default_config()
+    for flag, (path, names, text) in CHOICES.items():
+        parser.add_argument(flag, choices=names, help=f"{text}: {', '.join(names)} (default {_get(defaults, path)})")
+    for flag, (_, kind, text) in SETTINGS.items():
+        parser.add_argument(flag, type=kind, metavar="N", help=text)
+    parser.add_argument("--run-dir", type=Path, metavar="DIR", help="where the run goes (default: a new one in runs/)")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --run-dir, or the newest in runs/")
+    parser.add_argument(
+        "--checkpoint", metavar="step-N", help="start from these weights, of the newest run in runs/ or given as a path"
+    )
+    parser.add_argument(
+        "--stop-when-solved",
+        action="store_true",
+        help=f"end once {SOLVED_SEQUENCES} sequences of the greatest length come out without a wrong bit",
+    )
+    return parser
+
+
+def _destination(flag):
+    return flag.removeprefix("--").replace("-", "_")
+
+
+def _start(run_dir, checkpoint, settings):
+    """A new run: its RunDirectory and its Trainer."""
+    chosen = {_destination(flag): settings[path] for flag, (path, *_) in CHOICES.items() if path in settings}
+    config = default_config(**chosen)
+    for path, value in settings.items():
+        _put(config, path, value)
+    trainer = build_trainer(config)
+    if checkpoint:
+        runs.restore(tf.train.Checkpoint(model=trainer.model), _find_checkpoint(checkpoint))
+    name = f"{config['task']['name']}-{config['model']['name']}-seed{config['seed']}"
+    return runs.RunDirectory(run_dir or runs.unused_directory(RUNS, name), complete(config, trainer)), trainer
+
+
+def _resume(run_dir, checkpoint, settings):
+    """The RunDirectory and the Trainer of a run that is there already, as they were at a checkpoint."""
+    run = runs.RunDirectory(run_dir or runs.newest_run(RUNS))
+    try:
+        iterations = settings.pop("iterations", run.config["iterations"])
+        for path, value in settings.items():
+            if (kept := _get(run.config, path)) != value:
+                name = path.rpartition(".")[2] if not path.endswith(".name") else path.removesuffix(".name")
+                raise ValueError(f"{name}={value} contradicts {run.path}/config.json, which has {kept}")
+        trainer = build_trainer(run.config)
+        candidates = [run.path / "checkpoints" / checkpoint] if checkpoint else runs.checkpoints(run.path)
+        for directory in candidates:
+            try:
+                runs.restore(trainer.checkpoint, directory)
+                break
+            except runs.RunError as error:
+                if directory == candidates[-1]:
+                    raise
+                print(f"train.py: {error}; trying the one before", file=sys.stderr)
+        if iterations < (reached := int(trainer.iteration)):
+            raise ValueError(f"iterations={iterations} is below the {reached} that {run.path} has reached")
+        run.drop_checkpoints_after(reached)
+        run.write_config({**run.config, "iterations": iterations})
+    except BaseException:
+        run.close()
+        raise
+    return run, trainer
+
+
+def _find_checkpoint(name):
+    """The directory of --checkpoint for a new run: a bare step-N is the newest run's."""
+    return runs.newest_run(RUNS) / "checkpoints" / name if Path(name).name == name else Path(name)
+
+
+def _train_and_report(run, trainer, stop_when_solved):
+    config = run.config
+    print(f"{config['task']['name']}, {config['model']['name']}, {run.path}", flush=True)
+    with _StopSignals() as signals:
+        status = _train(run, trainer, signals, stop_when_solved)
+    if status == 0:
+        report = Evaluator(
+            trainer.model,
+            trainer.task,
+            max(trainer.task.report_lengths),
+            REPORT_SEQUENCES,
+            stream(config["seed"], REPORT),
+        )
+        for line in table(map(report.measure, trainer.task.report_lengths)):
+            print(line, flush=True)
+        print(f"{run.path}/ holds config.json, metrics.csv, TensorBoard events and checkpoints/")
+        print(f"errors at other lengths: python evaluate.py --run-dir={run.path} --lengths=20,200")
+    return status
+
+
+def _train(run, trainer, signals, stop_when_solved):
+    """Trains to the configured iteration, writing what a run directory holds. Returns the exit status."""
+    iterations, log_every, checkpoint_every = (
+        run.config[name] for name in ("iterations", "log_every", "checkpoint_every")
+    )
+    iteration = int(trainer.iteration)
+    run.start_metrics(iteration)
+    solver = Evaluator(
+        trainer.model,
+        trainer.task,
+        trainer.task.max_length,
+        SOLVED_SEQUENCES,
+        stream(run.config["seed"], VALIDATION),
+    )
+    with _Progress(iterations, iteration, trainer.batch_size) as progress:
+        solved = False
+        while iteration < iterations:
+            iteration = min(
+                _next_multiple(iteration, log_every), _next_multiple(iteration, checkpoint_every), iterations
+            )
+            if not trainer.advance(iteration):
+                kept = runs.checkpoints(run.path)
+                print(
+                    f"train.py: error: the loss or its gradient is not finite at iteration {int(trainer.iteration)}; "
+                    + (f"the last good checkpoint is {kept[0]}" if kept else "there is no checkpoint before it"),
+                    file=sys.stderr,
+                )
+                return 1
+            if iteration % log_every == 0 or iteration == iterations:
+                metrics = trainer.take_metrics()
+                progress.show(iteration, metrics)
+                run.log(
+                    {
+                        "iteration": iteration,
+                        "sequences": iteration * trainer.batch_size,
+                        "seconds": round(float(trainer.seconds), 3),
+                        **metrics._asdict(),
+                    }
+                )
+                solved = (
+                    stop_when_solved
+                    and metrics.hamming_distance == 0
+                    and solver.measure(trainer.task.max_length)["bit_errors_per_sequence"] == 0
+                )
+            stop = solved or signals.received
+            if stop or iteration % checkpoint_every == 0 or iteration == iterations:
+                run.save(trainer.checkpoint, iteration)
+            if stop:
+                break
+    if signals.received and iteration < iterations:
+        print(f"stopped by {signals.received.name} after iteration {iteration}; to go on:")
+        print(f"python train.py --run-dir={run.path} --resume")
+        return 128 + signals.received
+    if solved:
+        print(f"solved after {iteration} iterations, {iteration * trainer.batch_size} sequences")
+    return 0
+
+
+def _next_multiple(number, of):
+    return (number // of + 1) * of
+
+
+class _StopSignals:
+    """Notes SIGINT and SIGTERM instead of dying of them; the second one has its usual effect."""
+
+    def __init__(self):
+        self.received = None
+
+    def __enter__(self):
+        self._previous = {name: signal.signal(name, self._note) for name in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *exception):
+        for name, handler in self._previous.items():
+            signal.signal(name, handler)
+
+    def _note(self, number, frame):
+        self.received = signal.Signals(number)
+        self.__exit__()
+
+
+class _Progress:
+    """A progress bar on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, iterations, iteration, batch_size):
+        self._iterations, self._batch_size = iterations, batch_size
+        self._iteration, self._time, self._rows = iteration, time.perf_counter(), 0
+        self._bar = tqdm(
+            total=iterations,
+            initial=iteration,
+            disable=not sys.stdout.isatty(),
+            file=sys.stdout,
+            dynamic_ncols=True,
+            bar_format="{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{postfix}, {remaining} left",
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._bar.close()
+
+    def show(self, iteration, metrics):
+        now = time.perf_counter()
+        updates_a_second = (iteration - self._iteration) / (now - self._time)
+        text = (
+            f"loss {metrics.loss:.4f}, Hamming distance {metrics.hamming_distance:.2f}, "
+            f"{updates_a_second * self._batch_size:.0f} sequences/s"
+        )
+        self._bar.set_postfix_str(text, refresh=False)
+        self._bar.update(iteration - self._bar.n)
+        if self._bar.disable and (self._rows % ROWS_A_LINE == 0 or iteration == self._iterations):
+            left = tqdm.format_interval((self._iterations - iteration) / updates_a_second)
+            print(f"iteration {iteration}/{self._iterations}: {text}, {left} left", flush=True)
+        self._iteration, self._time, self._rows = iteration, now, self._rows + 1
+
+
+def _get(config, path):
+    for key in path.split("."):
+        config = config.get(key)
+        if config is None:
+            return None
+    return config
+
+
+def _put(config, path, value):
+    *sections, key = path.split(".")
+    for section in sections:
+        config = config[section]
+    config[key] = value
+
+
+if __name__ == "__main__":
+    sys.exit(main())
