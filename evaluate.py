@@ -7,7 +7,8 @@ from pathlib import Path
 from cli import Parser, quiet_stderr, whole_number
 
 with quiet_stderr():
-    from experiment import load_run, load_weights
+    from experiment import load_reference, load_run, load_weights
+    from ntm.checkpoints import CheckpointError
     from ntm.evaluation import Evaluator, table
     from ntm.runs import RunError
     from ntm.training import REPORT, stream
@@ -20,11 +21,17 @@ def main(argv=None):
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--run-dir", type=Path, metavar="DIR", help="a training run's directory")
     source.add_argument("--weights", type=Path, metavar="FILE", help="a model saved by model.save, a .keras file")
+    source.add_argument("--reference-checkpoint", type=Path, metavar="PREFIX", help="the reference's weights")
     parser.add_argument("--checkpoint", metavar="step-N", help="of --run-dir; its newest by default")
     parser.add_argument("--task", choices=TASKS, default="copy", help="of --weights (default copy)")
     parser.add_argument("--lengths", type=_lengths, metavar="L,L,...", help="(default: the task's own)")
     parser.add_argument("--sequences", type=whole_number(1), default=1000, metavar="N", help="a length (default 1000)")
     parser.add_argument("--seed", type=whole_number(0), default=0, metavar="N", help="of the sequences (default 0)")
+    parser.add_argument(
+        "--carry-state",
+        action="store_true",
+        help="start each sequence in the controller state that one before it ended in, as the reference does",
+    )
     parser.add_argument("--format", choices=("table", "json"), default="table")
     arguments = parser.parse_args(argv)
     if arguments.checkpoint and not arguments.run_dir:
@@ -32,12 +39,15 @@ def main(argv=None):
     try:
         if arguments.run_dir:
             task, model = load_run(arguments.run_dir, arguments.checkpoint)
+        elif arguments.reference_checkpoint:
+            task, model = load_reference(arguments.reference_checkpoint)
         else:
             task, model = load_weights(arguments.weights, arguments.task)
-    except RunError as error:
+    except (RunError, CheckpointError) as error:
         parser.error(error)
     lengths = arguments.lengths or task.report_lengths
-    evaluator = Evaluator(model, task, max(lengths), arguments.sequences, stream(arguments.seed, REPORT))
+    seed = stream(arguments.seed, REPORT)
+    evaluator = Evaluator(model, task, max(lengths), arguments.sequences, seed, arguments.carry_state)
     rows = map(evaluator.measure, lengths)
     for line in table(rows) if arguments.format == "table" else map(json.dumps, rows):
         print(line, flush=True)

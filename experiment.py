@@ -12,7 +12,9 @@ import keras
 import tensorflow as tf
 
 from ntm import NTM
-from ntm.runs import RunError, checkpoints, read_config, restore
+from ntm.checkpoints import first_line, restore
+from ntm.reference import load_reference_checkpoint
+from ntm.runs import PREFIX, RunError, checkpoints, read_config
 from ntm.training import Trainer
 from presets import PRESETS
 from tasks import TASKS
@@ -57,7 +59,6 @@ def build_model(config):
     arguments = {key: value for key, value in config["model"].items() if key != "name"}
     model = NTM(**{"output_size": task.output_size, **arguments})
     model.build((None, None, task.input_size))
-    model.built = True
     return model
 
 
@@ -67,8 +68,14 @@ def build_trainer(config):
     Raises:
         ValueError: an argument is out of range.
     """
-    optimizer = keras.optimizers.RMSprop(**config["optimizer"])
-    return Trainer(build_model(config), build_task(config), optimizer, seed=config["seed"], **config["training"])
+    settings = dict(config["optimizer"])
+    initial_velocity = settings.pop("initial_velocity", 0.0)
+    optimizer = keras.optimizers.RMSprop(**settings)
+    trainer = Trainer(build_model(config), build_task(config), optimizer, seed=config["seed"], **config["training"])
+    for variable in optimizer.variables:
+        if variable.name.endswith("_velocity"):
+            variable.assign(tf.fill(variable.shape, initial_velocity))
+    return trainer
 
 
 def complete(config, trainer):
@@ -85,7 +92,8 @@ def load_run(run_dir, checkpoint=None):
         checkpoint: "step-N", or None for the newest.
 
     Raises:
-        RunError: the run or the checkpoint is missing or damaged.
+        RunError: the run is missing or damaged.
+        CheckpointError: the checkpoint is.
     """
     config = read_config(run_dir)
     found = [Path(run_dir) / "checkpoints" / checkpoint] if checkpoint else checkpoints(run_dir)
@@ -95,7 +103,7 @@ def load_run(run_dir, checkpoint=None):
         task, model = build_task(config), build_model(config)
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{run_dir}/config.json: {error}") from None
-    restore(tf.train.Checkpoint(model=model), found[0])
+    restore(tf.train.Checkpoint(model=model), found[0] / PREFIX)
     return task, model
 
 
@@ -108,8 +116,17 @@ def load_weights(path, task):
     try:
         model = keras.saving.load_model(path)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path} cannot be read as a model: {str(error).splitlines()[0]}") from None
+        raise RunError(f"{path} cannot be read as a model: {first_line(error)}") from None
     task = TASKS[task]()
     if not isinstance(model, NTM) or model.options["output_size"] != task.output_size:
         raise RunError(f"{path} holds no NTM with the {task.output_size} outputs of the {task.name} task")
     return task, model
+
+
+def load_reference(prefix):
+    """The task of the reference's checkpoint and its model.
+
+    Raises:
+        CheckpointError: it is missing, damaged or not the reference's.
+    """
+    return TASKS["copy"](**PRESETS["reference"]["task"]), load_reference_checkpoint(prefix)

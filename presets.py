@@ -1,8 +1,10 @@
 """What `--preset` sets: everything about a run that has a default.
 
-Sections: `task` goes to the task, `model` to `ntm.NTM`, `optimizer` to `keras.optimizers.RMSprop` and `training` to
-`ntm.training.Trainer`.
+Sections: `task` goes to the task, `model` to `ntm.NTM`, `optimizer` to `keras.optimizers.RMSprop` (but for
+`initial_velocity`, the first value of its mean square) and `training` to `ntm.training.Trainer`.
 """
+
+from ntm import reference
 
 PRESETS = {
     # What trains best while every equation is the paper's; docs/recipe.md
@@ -19,5 +21,20 @@ PRESETS = {
             "global_clipnorm": 50.0,
         },
         "training": {"loss": "sum", "batch_size": 1},
+    },
+    # The reference's to the letter; docs/fidelity.md
+    "reference": {
+        "task": {"max_length": 10, "every_step": True},
+        "model": {**reference.ARCHITECTURE, "recurrent_std": 0.06},
+        "optimizer": {
+            "learning_rate": 1e-4,
+            "rho": 0.9,
+            "momentum": 0.9,
+            "epsilon": 1e-10,
+            "centered": False,
+            "clipvalue": 10.0,
+            "initial_velocity": 1.0,  # TensorFlow 1's, where Keras starts from 0
+        },
+        "training": {"loss": "mean", "batch_size": 1},
     },
 }

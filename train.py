@@ -14,6 +14,7 @@ with quiet_stderr():
 
     from experiment import MODELS, build_trainer, complete, default_config
     from ntm import runs
+    from ntm.checkpoints import CheckpointError, restore
     from ntm.evaluation import Evaluator, table
     from ntm.training import REPORT, VALIDATION, stream
     from presets import PRESETS
@@ -71,7 +72,7 @@ def main(argv=None):
             run, trainer = _start(arguments["run_dir"], arguments["checkpoint"], settings)
     except ValueError as error:
         parser.refuse(error)
-    except runs.RunError as error:
+    except (runs.RunError, CheckpointError) as error:
         parser.error(error)
     with run:
         try:
@@ -112,7 +113,7 @@ def _start(run_dir, checkpoint, settings):
         _put(config, path, value)
     trainer = build_trainer(config)
     if checkpoint:
-        runs.restore(tf.train.Checkpoint(model=trainer.model), _find_checkpoint(checkpoint))
+        restore(tf.train.Checkpoint(model=trainer.model), _find_checkpoint(checkpoint) / runs.PREFIX)
     name = f"{config['task']['name']}-{config['model']['name']}-seed{config['seed']}"
     return runs.RunDirectory(run_dir or runs.unused_directory(RUNS, name), complete(config, trainer)), trainer
 
@@ -130,9 +131,9 @@ def _resume(run_dir, checkpoint, settings):
         candidates = [run.path / "checkpoints" / checkpoint] if checkpoint else runs.checkpoints(run.path)
         for directory in candidates:
             try:
-                runs.restore(trainer.checkpoint, directory)
+                restore(trainer.checkpoint, directory / runs.PREFIX)
                 break
-            except runs.RunError as error:
+            except CheckpointError as error:
                 if directory == candidates[-1]:
                     raise
                 print(f"train.py: {error}; trying the one before", file=sys.stderr)

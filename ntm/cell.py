@@ -66,7 +66,7 @@ class NTMCell(keras.layers.Layer):
         bounded_vectors: whether keys and add vectors pass through tanh; linear otherwise.
         smallest_strength: added to softplus to give a head's strength.
         forget_bias: initial bias of the LSTM's forget gate.
-        kernel_std: standard deviation of the initial weights of the recurrent and the heads' layers.
+        recurrent_std, heads_std: standard deviations of the initial weights of the recurrent and of the heads' layer.
         initial_state: "learned": memory, weightings and the rest are trained, the weightings uniform at first;
             "random": as the reference draws them anew for each sequence (see `get_initial_state`).
         memory_std: standard deviation of a learned memory's first values.
@@ -89,7 +89,8 @@ class NTMCell(keras.layers.Layer):
         bounded_vectors=True,
         smallest_strength=1.0,
         forget_bias=0.0,
-        kernel_std=0.1,
+        recurrent_std=0.1,
+        heads_std=0.1,
         initial_state="learned",
         memory_std=0.05,
         **kwargs,
@@ -108,7 +109,8 @@ class NTMCell(keras.layers.Layer):
             "bounded_vectors": bounded_vectors,
             "smallest_strength": smallest_strength,
             "forget_bias": forget_bias,
-            "kernel_std": kernel_std,
+            "recurrent_std": recurrent_std,
+            "heads_std": heads_std,
             "initial_state": initial_state,
             "memory_std": memory_std,
         }
@@ -132,7 +134,11 @@ class NTMCell(keras.layers.Layer):
         self.output_reads, self.learned_state, self.memory_std = output_reads, initial_state == "learned", memory_std
         controller_options = {"forget_bias": forget_bias} if CONTROLLERS[controller] is LSTMController else {}
         self.controller = CONTROLLERS[controller](
-            controller_units, kernel_std=kernel_std, dtype=self.dtype_policy, name="controller", **controller_options
+            controller_units,
+            recurrent_std=recurrent_std,
+            dtype=self.dtype_policy,
+            name="controller",
+            **controller_options,
         )
         self.heads = Heads(
             memory_width,
@@ -142,7 +148,7 @@ class NTMCell(keras.layers.Layer):
             bounded_vectors=bounded_vectors,
             smallest_strength=smallest_strength,
             use_bias=heads_bias,
-            kernel_std=kernel_std,
+            kernel_std=heads_std,
             dtype=self.dtype_policy,
             name="heads",
         )

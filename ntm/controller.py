@@ -18,15 +18,15 @@ class _Controller(keras.layers.Layer):
 
     Args:
         units: U, the width of the output.
-        kernel_std: standard deviation of the recurrent kernel's initial values.
+        recurrent_std: standard deviation of the recurrent kernel's initial values.
     """
 
     gates = 1  # pre-activations a unit
     state_sizes = ()  # widths of the state's tensors
 
-    def __init__(self, units, kernel_std=0.1, **kwargs):
+    def __init__(self, units, recurrent_std=0.1, **kwargs):
         super().__init__(**kwargs)
-        self.units, self.kernel_std = units, kernel_std
+        self.units, self.recurrent_std = units, recurrent_std
 
     def build(self, input_size, reads_size):
         """Makes the weights for inputs [B, input_size] and flattened read vectors [B, reads_size]."""
@@ -36,7 +36,7 @@ class _Controller(keras.layers.Layer):
         self.recurrent_kernel = self.add_weight(
             name="recurrent_kernel",
             shape=(feedback_size, width),
-            initializer=keras.initializers.RandomNormal(stddev=self.kernel_std),
+            initializer=keras.initializers.RandomNormal(stddev=self.recurrent_std),
         )
         self.bias = self.add_weight(name="bias", shape=(width,), initializer=self.initial_bias)
 
@@ -59,7 +59,7 @@ class LSTMController(_Controller):
     Args:
         units: U.
         forget_bias: the forget gate's initial bias.
-        kernel_std: standard deviation of the recurrent kernel's initial values.
+        recurrent_std: standard deviation of the recurrent kernel's initial values.
     """
 
     gates = 4
@@ -94,7 +94,7 @@ class FeedforwardController(_Controller):
 
     Args:
         units: U.
-        kernel_std: standard deviation of the recurrent kernel's initial values.
+        recurrent_std: standard deviation of the recurrent kernel's initial values.
     """
 
     def activate(self, preactivations, state):

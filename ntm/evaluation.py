@@ -20,12 +20,16 @@ class Evaluator:
         longest: the longest length to come; it may be beyond the task's bounds.
         sequences: how many to measure at each length, at least 1.
         seed: a pair of integers, see `ntm.training.stream`.
+        carry_state: whether the controller starts each batch in the state in which the batch before left it, as the
+            reference's does, with a batch that is not counted before the first; otherwise each sequence starts in the
+            initial state.
     """
 
-    def __init__(self, model, task, longest, sequences, seed):
+    def __init__(self, model, task, longest, sequences, seed, carry_state=False):
         self._model, self._task = model, task.reaching(longest)
         self._sequences, self._seed = sequences, seed
         self._batch_size = min(sequences, _BATCH_SIZE)
+        self._carry_state = carry_state
 
     def measure(self, length):
         """Runs the sequences of a length.
@@ -36,7 +40,14 @@ class Evaluator:
         """
         seed = fold_in(self._seed, length)
         batches = math.ceil(self._sequences / self._batch_size)
-        results = [self._run(fold_in(seed, i), tf.constant(length)) for i in range(batches)]
+        results, controller_state = [], self._model.initial_state(self._batch_size, seed=seed).controller
+        if self._carry_state:
+            *_, controller_state = self._run(fold_in(seed, batches), tf.constant(length), controller_state)
+        for i in range(batches):
+            *result, final_state = self._run(fold_in(seed, i), tf.constant(length), controller_state)
+            results.append(result)
+            if self._carry_state:
+                controller_state = final_state
         wrong, cost, bits = (tf.concat(values, 0)[: self._sequences].numpy() for values in zip(*results))
         return {
             "task": self._task.name,
@@ -49,15 +60,19 @@ class Evaluator:
         }
 
     @tf.function(jit_compile=True, autograph=False)
-    def _run(self, seed, length):
-        """Wrong bits, cost and number of bits of each sequence of a batch; the length is a tensor, not a constant."""
+    def _run(self, seed, length, controller_state):
+        """Wrong bits, cost and number of bits of each sequence of a batch, and the controller's final state.
+
+        The length is a tensor: were it a constant, each would be compiled anew.
+        """
         batch_seed, state_seed = tf.unstack(tf.random.split(seed, 2, alg="philox"))
         batch = self._task.batch(batch_seed, self._batch_size, length)
         state = self._model.initial_state(self._batch_size, seed=state_seed)
-        logits = self._model(batch.inputs, initial_state=state, steps=batch.steps)
+        state = state._replace(controller=controller_state)
+        logits, final_state = self._model.run(batch.inputs, initial_state=state, steps=batch.steps)
         answer = batch.targets, logits, batch.mask
         bits = tf.reduce_sum(batch.mask, axis=1) * batch.targets.shape[-1]
-        return hamming_distance(*answer), bits_per_sequence(*answer), bits
+        return hamming_distance(*answer), bits_per_sequence(*answer), bits, final_state.controller
 
 
 def table(rows):

@@ -40,7 +40,6 @@ class NTM(keras.Model):
 
     def build(self, input_shape):
         self.cell.build((None, input_shape[-1]))
-        self.cell.built = True
         self.output_layer.build((None, self.cell.output_size))
 
     def initial_state(self, batch_size, seed=None):
@@ -60,8 +59,17 @@ class NTM(keras.Model):
         Returns:
             Logits [B, T, O].
         """
-        outputs, _ = unroll(self.cell, inputs, self._state_or_initial(inputs, initial_state), mask, steps)
-        return self.output_layer(outputs)
+        return self.run(inputs, mask=mask, initial_state=initial_state, steps=steps)[0]
+
+    def run(self, inputs, mask=None, initial_state=None, steps=None):
+        """As `call`, and tells where it ended, so that a long sequence can be run piece by piece.
+
+        Returns:
+            Logits [B, T, O] and the final NTMState.
+        """
+        inputs = self._prepared(inputs)
+        outputs, final_state = unroll(self.cell, inputs, self._state_or_initial(inputs, initial_state), mask, steps)
+        return self.output_layer(outputs), final_state
 
     def trace(self, inputs, initial_state=None):
         """As `call`, without a mask or a gradient, and tells what the heads did.
@@ -69,12 +77,19 @@ class NTM(keras.Model):
         Returns:
             Logits [B, T, O] and a `Trace`.
         """
-        inputs = tf.convert_to_tensor(inputs, self.compute_dtype)
-        if not self.built:
-            self.build(inputs.shape)
-            self.built = True
+        inputs = self._prepared(inputs)
         outputs, steps = trace(self.cell, inputs, self._state_or_initial(inputs, initial_state))
         return self.output_layer(outputs), steps
 
+    def _prepared(self, inputs):
+        """The inputs as a tensor, the model built for them: what Keras does for `call` alone."""
+        inputs = tf.convert_to_tensor(inputs, self.compute_dtype)
+        if not self.built:
+            self.build(inputs.shape)
+        return inputs
+
     def _state_or_initial(self, inputs, initial_state):
-        return self.initial_state(tf.shape(inputs)[0]) if initial_state is None else NTMState(*initial_state)
+        if initial_state is None:
+            return self.initial_state(tf.shape(inputs)[0])
+        state = NTMState(*initial_state)
+        return tf.nest.map_structure(lambda tensor: tf.convert_to_tensor(tensor, self.compute_dtype), state)

@@ -18,11 +18,12 @@ import filelock
 import tensorflow as tf
 
 KEPT_CHECKPOINTS = 5
+PREFIX = "model.ckpt"  # of the files in a checkpoint's directory
 METRICS = ("iteration", "sequences", "seconds", "loss", "hamming_distance", "bits_per_sequence", "gradient_norm")
 
 
 class RunError(Exception):
-    """A run directory or a checkpoint cannot be used; the message says which, and why."""
+    """A run directory cannot be used; the message says which, and why."""
 
 
 class RunDirectory:
@@ -104,7 +105,7 @@ class RunDirectory:
         directory = self.path / "checkpoints" / f"step-{iteration}"
         aside = directory.with_name(f".{directory.name}")
         shutil.rmtree(aside, ignore_errors=True)
-        checkpoint.write(str(aside / "model.ckpt"))
+        checkpoint.write(str(aside / PREFIX))
         if directory.exists():
             shutil.rmtree(directory)
         aside.rename(directory)
@@ -136,32 +137,6 @@ def checkpoints(path):
     """The directories of a run's checkpoints, newest first."""
     found = [entry for entry in (Path(path) / "checkpoints").glob("step-*") if re.fullmatch(r"step-\d+", entry.name)]
     return sorted(found, key=_iteration_of, reverse=True)
-
-
-def restore(checkpoint, directory):
-    """Reads a checkpoint's directory into the objects of a tf.train.Checkpoint, all of which must be in it.
-
-    Raises:
-        RunError: it is missing, truncated, or of another architecture; the message names the file. The objects may have
-            been changed in part.
-    """
-    prefix = Path(directory) / "model.ckpt"
-    missing = [
-        f"{prefix}{suffix}" for suffix in (".index", ".data-00000-of-00001") if not Path(f"{prefix}{suffix}").exists()
-    ]
-    if missing:
-        raise RunError(f"checkpoint file {missing[0]} is missing")
-    try:
-        # Reads every tensor, and with it every checksum, before anything is assigned.
-        reader = tf.train.load_checkpoint(str(prefix))
-        for name in reader.get_variable_to_shape_map():
-            reader.get_tensor(name)
-    except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
-        raise RunError(f"checkpoint {prefix} is damaged: {_first_line(error)}") from None
-    try:
-        checkpoint.read(str(prefix)).expect_partial().assert_existing_objects_matched()
-    except (tf.errors.OpError, AssertionError, ValueError) as error:
-        raise RunError(f"checkpoint {prefix} is of another architecture: {_first_line(error)}") from None
 
 
 def newest_run(root):
@@ -200,7 +175,3 @@ def _write_aside(path, text):
         file.flush()
         os.fsync(file.fileno())
     aside.replace(path)
-
-
-def _first_line(error):
-    return str(error).strip().splitlines()[0]

@@ -1,11 +1,11 @@
 import hypothesis.extra.numpy as arrays
 import hypothesis.strategies as st
 import numpy as np
-import oracle
 import pytest
 import tensorflow as tf
 from hypothesis import given
 
+import oracle
 from ntm import addressing
 
 # Different on every axis, so that a swapped one cannot pass: batch, heads, locations, width, shift range.

@@ -1,9 +1,9 @@
 import keras
 import numpy as np
-import oracle
 import pytest
 import tensorflow as tf
 
+import oracle
 from ntm import NTMCell, NTMState
 
 B, I = 2, 3

@@ -1,8 +1,8 @@
 import numpy as np
-import oracle
 import pytest
 import tensorflow as tf
 
+import oracle
 from ntm.controller import FeedforwardController, LSTMController
 
 B, I, READS, U = 2, 3, 4, 5

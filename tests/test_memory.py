@@ -1,8 +1,8 @@
 import numpy as np
-import oracle
 import pytest
 import tensorflow as tf
 
+import oracle
 from ntm import memory as memory_ops
 
 B, N, W = 2, 7, 4

@@ -1,0 +1,51 @@
+"""Does the reference's sharpening, to the letter, train to NaN, and ours never?
+
+Trains the reference preset with each form of equation (9), in float32, seed by seed, until an update that is not finite
+or the last iteration: `python -m benchmarks.literal_sharpening --max-length=20 --seeds=3`.
+"""
+
+import sys
+
+from cli import Parser, quiet_stderr, whole_number
+
+with quiet_stderr():
+    import tensorflow as tf
+
+    from experiment import build_trainer, default_config
+    from ntm import addressing
+
+
+def literal_sharpen(weightings, sharpness):
+    """w^gamma / sum(w^gamma), as the reference computes it."""
+    powers = weightings ** sharpness[..., tf.newaxis]
+    return powers / tf.reduce_sum(powers, axis=-1, keepdims=True)
+
+
+def main(argv=None):
+    parser = Parser(prog="benchmarks.literal_sharpening", description=__doc__.splitlines()[0])
+    parser.add_argument("--max-length", type=whole_number(1), default=20, metavar="N", help="(default 20)")
+    parser.add_argument("--iterations", type=whole_number(1), default=20_000, metavar="N", help="(default 20000)")
+    parser.add_argument("--seeds", type=whole_number(1), default=3, metavar="N", help="seeds 0 to N-1 (default 3)")
+    arguments = parser.parse_args(argv)
+    ours = addressing.sharpen
+    for name, form in (("pow and divide", literal_sharpen), ("softmax of log", ours)):
+        addressing.sharpen = form
+        for seed in range(arguments.seeds):
+            config = default_config(preset="reference")
+            config["seed"] = seed
+            config["task"]["max_length"] = arguments.max_length
+            trainer = build_trainer(config)
+            finite = trainer.advance(arguments.iterations)
+            metrics = trainer.take_metrics()
+            outcome = (
+                f"finite for {arguments.iterations} iterations, mean Hamming distance {metrics.hamming_distance:.2f}"
+                if finite
+                else f"not finite at iteration {int(trainer.iteration)}"
+            )
+            print(f"{name}, seed {seed}: {outcome}", flush=True)
+    addressing.sharpen = ours
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""Loads the reference's published weights: camigord/Neural-Turing-Machine, a TensorFlow 0.12 checkpoint."""
+
+import numpy as np
+
+from ntm.checkpoints import CheckpointError, read_tensors
+from ntm.heads import HeadParameters
+from ntm.model import NTM
+
+# The reference's architecture; the lengths of its vectors are those of the checkpoint.
+ARCHITECTURE = {
+    "controller": "lstm",
+    "read_heads": 1,
+    "write_heads": 1,
+    "shift_range": 1,
+    "output_reads": False,
+    "output_bias": False,
+    "heads_bias": False,
+    "bounded_vectors": False,
+    "smallest_strength": 1.0,
+    "forget_bias": 1.0,
+    "initial_state": "random",
+}
+
+_LSTM = "Sequence_Loop/BasicLSTMCell/Linear"
+_NAMES = (f"{_LSTM}/Matrix", f"{_LSTM}/Bias", "controller/interface_weights", "controller/nn_output_weights")
+
+
+def load_reference_checkpoint(prefix, memory_locations=128):
+    """The NTM whose weights the reference trained.
+
+    Args:
+        prefix: the path of the checkpoint's files up to ".index" and ".data-00000-of-00001".
+        memory_locations: N, which is not in the checkpoint; the reference's is 128.
+
+    Returns:
+        NTM, built.
+
+    Raises:
+        CheckpointError: a file is missing or damaged, or it is no checkpoint of the reference's.
+    """
+    tensors = read_tensors(prefix)
+    for name in _NAMES:
+        if name not in tensors:
+            raise CheckpointError(f"checkpoint {prefix} is not the reference's: it has no {name}")
+    matrix, bias, interface, output = (tensors[name] for name in _NAMES)
+    units = interface.shape[0]
+    width = (interface.shape[-1] - 12) // 4  # two heads of key, strength, gate, sharpness, 3 shifts; erase and add
+    input_size = matrix.shape[0] - width - units
+    expected = (
+        (input_size + width + units, 4 * units),
+        (4 * units,),
+        (units, 4 * width + 12),
+        (units, output.shape[-1]),
+    )
+    for name, shape in zip(_NAMES, expected):
+        if tensors[name].shape != shape or min(shape) < 1 or input_size < 1:
+            raise CheckpointError(
+                f"checkpoint {prefix} is not the reference's: {name} has the shape {list(tensors[name].shape)}"
+            )
+    model = NTM(
+        output_size=output.shape[1],
+        controller_units=units,
+        memory_locations=memory_locations,
+        memory_width=width,
+        **ARCHITECTURE,
+    )
+    model.build((None, None, input_size))
+    controller = model.cell.controller
+    # Rows: input, read vector, output of the step before; gates in our order. The reference adds 1 to the forget gate
+    # when it runs.
+    controller.kernel.assign(matrix[:input_size])
+    controller.recurrent_kernel.assign(matrix[input_size:])
+    controller.bias.assign(bias + np.repeat(np.float32([0, 0, 1, 0]), units))
+    model.cell.heads.kernel.assign(interface[:, _interface_columns(width)])
+    model.output_layer.kernel.assign(output)
+    return model
+
+
+def _interface_columns(width):
+    """For each column of our heads' layer, its column in the reference's interface weights."""
+    heads = np.array([0, width + 6])[:, np.newaxis]  # where the read head and the write head begin
+    vectors = np.arange(width)
+    columns = HeadParameters(
+        keys=heads + vectors,
+        strengths=heads + width,
+        gates=heads + width + 1,
+        shifts=heads + width + [5, 4, 3],  # the reference's first shift weight is offset +1
+        sharpness=heads + width + 2,
+        erase_vectors=2 * (width + 6) + vectors,
+        add_vectors=2 * (width + 6) + width + vectors,
+    )
+    return np.concatenate([part.ravel() for part in columns])

@@ -1,0 +1,207 @@
+"""The reference's checkpoint, read from files that the tests write and, where they are at hand, from its own."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import oracle
+from experiment import build_trainer, default_config
+from ntm import NTMState, addressing
+from ntm.checkpoints import CheckpointError
+from ntm.reference import load_reference_checkpoint
+
+LSTM = "Sequence_Loop/BasicLSTMCell/Linear"
+I, O, U, W, N = 4, 3, 5, 6, 9
+
+
+def write_checkpoint(prefix, tensors):
+    """A checkpoint with variables of these names, in the format that TensorFlow 0.12 wrote."""
+    names = list(tensors)
+    tf.raw_ops.SaveV2(
+        prefix=str(prefix),
+        tensor_names=names,
+        shape_and_slices=[""] * len(names),
+        tensors=[tf.constant(tensors[name], tf.float32) for name in names],
+    )
+
+
+@pytest.fixture
+def tensors(rng):
+    return {
+        f"{LSTM}/Matrix": rng.normal(size=(I + W + U, 4 * U)),
+        f"{LSTM}/Bias": rng.normal(size=4 * U),
+        "controller/interface_weights": rng.normal(size=(U, 4 * W + 12)),
+        "controller/nn_output_weights": rng.normal(size=(U, O)),
+        "controller/mem_output_weights": rng.normal(size=(W, O)),  # unused by the reference's graph
+    }
+
+
+def reference_step(tensors, x, state):
+    """One step of the reference, from its own description: its columns, its gates, its shift and its sharpening."""
+    memory, read_weightings, write_weightings, read_vectors, h, c = state
+    gates = np.concatenate([x, read_vectors[:, 0], h], 1) @ tensors[f"{LSTM}/Matrix"] + tensors[f"{LSTM}/Bias"]
+    i, j, f, o = np.split(gates, 4, axis=1)
+    c = oracle.sigmoid(f + 1) * c + oracle.sigmoid(i) * np.tanh(j)
+    h = oracle.sigmoid(o) * np.tanh(c)
+    interface = h @ tensors["controller/interface_weights"]
+
+    def address(memory, weightings, start):
+        columns = interface[:, start : start + W + 6]
+        content = oracle.content_weighting(
+            memory, columns[:, np.newaxis, :W], 1 + oracle.softplus(columns[:, W : W + 1])
+        )
+        gated = oracle.interpolate(content, weightings, oracle.sigmoid(columns[:, W + 1 : W + 2]))
+        shifts = np.apply_along_axis(oracle.softmax, 1, columns[:, W + 3 : W + 6])
+        shifted = oracle.reference_shift(gated, shifts[:, np.newaxis])
+        return oracle.sharpen(shifted, 1 + oracle.softplus(columns[:, W + 2 : W + 3]))
+
+    write_weightings = address(memory, write_weightings, W + 6)
+    erase_vectors, add_vectors = interface[:, 2 * W + 12 : 3 * W + 12], interface[:, 3 * W + 12 :]
+    memory = oracle.write(
+        memory, write_weightings, oracle.sigmoid(erase_vectors)[:, np.newaxis], add_vectors[:, np.newaxis]
+    )
+    read_weightings = address(memory, read_weightings, 0)
+    read_vectors = oracle.read(memory, read_weightings)
+    return h @ tensors["controller/nn_output_weights"], (memory, read_weightings, write_weightings, read_vectors, h, c)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_checkpoint_runs_as_the_reference_describes_itself(tensors, batch, rng, tmp_path):
+    write_checkpoint(tmp_path / "model.ckpt", tensors)
+    model = load_reference_checkpoint(tmp_path / "model.ckpt", memory_locations=N)
+    inputs = rng.integers(0, 2, size=(batch, 7, I)).astype(np.float32)
+    state = [tensor.numpy() for tensor in model.initial_state(batch, seed=[1, 2]).flat()]
+    state[4:] = rng.uniform(-1, 1, size=(2, batch, U)).astype(np.float32)
+    logits, trace = model.trace(inputs, initial_state=NTMState.from_flat(state))
+    for t in range(7):
+        expected, state = reference_step(tensors, inputs[:, t], state)
+        # Float32 over up to seven steps, logits of about 5.
+        np.testing.assert_allclose(logits[:, t], expected, atol=1e-4)
+        np.testing.assert_allclose(trace.memory[:, t], state[0], atol=1e-4)
+        np.testing.assert_allclose(trace.read_weightings[:, t], state[1], atol=1e-4)
+        np.testing.assert_allclose(trace.write_weightings[:, t], state[2], atol=1e-4)
+
+
+def test_missing_files_are_named(tensors, tmp_path):
+    with pytest.raises(CheckpointError, match=r"nowhere.index is missing"):
+        load_reference_checkpoint(tmp_path / "nowhere")
+    write_checkpoint(tmp_path / "model.ckpt", tensors)
+    (tmp_path / "model.ckpt.data-00000-of-00001").unlink()
+    with pytest.raises(CheckpointError, match=r"model.ckpt.data-00000-of-00001 is missing"):
+        load_reference_checkpoint(tmp_path / "model.ckpt")
+
+
+@pytest.mark.parametrize("suffix", [".index", ".data-00000-of-00001"])
+def test_a_truncated_checkpoint_is_named(tensors, suffix, tmp_path):
+    write_checkpoint(tmp_path / "model.ckpt", tensors)
+    file = tmp_path / f"model.ckpt{suffix}"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match=r"model.ckpt is damaged"):
+        load_reference_checkpoint(tmp_path / "model.ckpt")
+
+
+@pytest.mark.parametrize(
+    "name, shape",
+    [
+        (f"{LSTM}/Matrix", (I + W + U, 4 * U + 4)),
+        (f"{LSTM}/Matrix", (W + U, 4 * U)),
+        (f"{LSTM}/Bias", (3 * U,)),
+        ("controller/interface_weights", (U, 4 * W + 13)),
+        ("controller/interface_weights", (U,)),
+        ("controller/nn_output_weights", (U + 1, O)),
+        ("controller/nn_output_weights", None),
+    ],
+)
+def test_a_different_checkpoint_is_named(tensors, name, shape, tmp_path):
+    if shape is None:
+        del tensors[name]
+    else:
+        tensors[name] = np.zeros(shape)
+    write_checkpoint(tmp_path / "model.ckpt", tensors)
+    with pytest.raises(CheckpointError, match="is not the reference's"):
+        load_reference_checkpoint(tmp_path / "model.ckpt")
+
+
+def test_the_preset_is_the_reference():
+    trainer = build_trainer(default_config(preset="reference"))
+    assert sum(weight.shape.num_elements() for weight in trainer.model.trainable_variables) == 62_600
+    assert (trainer.task.min_length, trainer.task.max_length) == (1, 10)
+    forget_bias = np.split(np.asarray(trainer.model.cell.controller.bias), 4)[2]
+    np.testing.assert_array_equal(forget_bias, np.ones(100))
+    velocities = [variable for variable in trainer.optimizer.variables if variable.name.endswith("_velocity")]
+    assert len(velocities) == len(trainer.model.trainable_variables)
+    assert all((velocity.numpy() == 1).all() for velocity in velocities)
+
+
+def test_the_presets_update_is_tensorflow_1s():
+    """RMSProp with momentum, by the formula of TensorFlow 1's documentation, on clipped gradients."""
+    trainer = build_trainer(default_config(preset="reference"))
+    variable = trainer.model.output_layer.kernel
+    others = [weight for weight in trainer.model.trainable_variables if weight is not variable]
+    value, mean_square, momentum = variable.numpy(), np.ones(variable.shape), np.zeros(variable.shape)
+    rng = np.random.default_rng(1)
+    for _ in range(3):
+        gradient = 20 * rng.normal(size=variable.shape).astype(np.float32)
+        zeros = [tf.zeros(weight.shape) for weight in others]
+        trainer.optimizer.apply([tf.constant(gradient), *zeros], [variable, *others])
+        clipped = np.clip(gradient, -10, 10)
+        mean_square = 0.9 * mean_square + 0.1 * clipped**2
+        momentum = 0.9 * momentum + 1e-4 * clipped / np.sqrt(mean_square + 1e-10)
+        value = value - momentum
+        np.testing.assert_allclose(variable, value, rtol=1e-5, atol=1e-7)
+
+
+# Weightings that the reference's sharpening cannot normalise in float32, and why training meets them: a head that has
+# not been told to look anywhere starts from weightings of 1e-6, and gamma grows.
+@pytest.mark.parametrize("weight, gamma", [(1e-6, 8.0), (1e-20, 2.5), (1e-30, 1.5)])
+def test_the_literal_sharpening_breaks_where_ours_does_not(weight, gamma):
+    weightings = tf.fill([1, 1, 128], tf.constant(weight))
+    sharpness = tf.constant([[gamma]])
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([weightings, sharpness])
+        powers = weightings ** sharpness[..., tf.newaxis]
+        literal = powers / tf.reduce_sum(powers, axis=-1, keepdims=True)
+        ours = addressing.sharpen(weightings, sharpness)
+    assert np.isnan(literal).all()
+    np.testing.assert_allclose(ours, np.full((1, 1, 128), 1 / 128), rtol=1e-5)
+    for gradient in tape.gradient(ours, [weightings, sharpness]):
+        assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("gamma", [1.0, 1.7, 6.0])
+def test_our_sharpening_is_the_literal_one_where_that_works(gamma, rng):
+    weightings = rng.dirichlet(np.ones(20), size=(2, 3))
+    sharpness = np.full((2, 3), gamma)
+    np.testing.assert_allclose(
+        addressing.sharpen(tf.constant(weightings), sharpness), oracle.sharpen(weightings, sharpness), rtol=1e-10
+    )
+
+
+# The reference's own files, which name no licence and stay out of this repository.
+
+PREFIX = os.environ.get("NTM_REFERENCE_CHECKPOINT")
+needs_reference = pytest.mark.skipif(
+    not PREFIX, reason="NTM_REFERENCE_CHECKPOINT does not name the reference's checkpoint (its path up to .index)"
+)
+
+
+@needs_reference
+def test_the_published_weights_do_what_they_did():
+    """Logits and weightings of the reference's own graph, from the initial state it drew: golden.npz, beside them."""
+    golden = np.load(Path(PREFIX).parent / "golden.npz")
+    model = load_reference_checkpoint(PREFIX, memory_locations=golden["memory"].shape[1])
+    state = NTMState(
+        golden["memory"],
+        golden["read_weightings"],
+        golden["write_weightings"],
+        golden["read_vectors"],
+        (golden["lstm_h"], golden["lstm_c"]),
+    )
+    logits, trace = model.trace(golden["inputs"], initial_state=state)
+    np.testing.assert_allclose(logits, golden["logits"], atol=1e-4)
+    np.testing.assert_allclose(trace.read_weightings, golden["trace_read_weightings"], atol=1e-4)
+    np.testing.assert_allclose(trace.write_weightings, golden["trace_write_weightings"], atol=1e-4)
+    np.testing.assert_allclose(model(golden["inputs"], initial_state=state), golden["logits"], atol=1e-4)
