@@ -3,6 +3,8 @@
 Pure functions of tensors. B batch, H heads, N memory locations, W memory width, S shift range.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import tensorflow as tf
 
@@ -22,7 +24,7 @@ def content_weighting(memory, keys, strengths):
         Weightings [B, H, N].
     """
     similarity = tf.einsum("bhw,bnw->bhn", keys, memory)
-    similarity *= _inverse_norm(keys)[:, :, tf.newaxis] * _inverse_norm(memory)[:, tf.newaxis, :]
+    similarity *= _inverse_norms(keys)[:, :, tf.newaxis] * _inverse_norms(memory)[:, tf.newaxis, :]
     return tf.nn.softmax(strengths[..., tf.newaxis] * similarity)
 
 
@@ -58,12 +60,8 @@ def shift(weightings, shifts):
     offsets, locations = shifts.shape[-1], weightings.shape[-1]
     if offsets % 2 == 0 or offsets > locations:
         raise ValueError(f"{offsets} shifts must be odd in number and at most the {locations} memory locations")
-    reach = offsets // 2
-    # One circular padding makes every rotation a slice.
-    padded = tf.concat([weightings[..., locations - reach :], weightings, weightings[..., :reach]], axis=-1)
-    return tf.add_n(
-        [shifts[..., k, tf.newaxis] * padded[..., 2 * reach - k : 2 * reach - k + locations] for k in range(offsets)]
-    )
+    rotations = _rotations(weightings, offsets)
+    return tf.add_n([shifts[..., k, tf.newaxis] * rotated for k, rotated in enumerate(rotations)])
 
 
 def sharpen(weightings, sharpness):
@@ -79,8 +77,18 @@ def sharpen(weightings, sharpness):
     Returns:
         Weightings [B, H, N].
     """
-    smallest = np.finfo(weightings.dtype.as_numpy_dtype).tiny
-    return tf.nn.softmax(sharpness[..., tf.newaxis] * tf.math.log(tf.maximum(weightings, smallest)))
+    return tf.nn.softmax(sharpness[..., tf.newaxis] * tf.math.log(tf.maximum(weightings, _smallest(weightings))))
+
+
+class AddressingStages(NamedTuple):
+    """What `address` computes on its way, each [B, H, N] unless said otherwise."""
+
+    inverse_norms: tf.Tensor  # [B, 1, N], 1 / |M(i)|
+    similarities: tf.Tensor  # cosine similarity of key and location, equation (6)
+    content: tf.Tensor  # w^c, equation (5)
+    gated: tf.Tensor  # w^g, equation (7)
+    shifted: tf.Tensor  # w~, equation (8)
+    weightings: tf.Tensor  # w, equation (9)
 
 
 def address(memory, previous_weightings, keys, strengths, gates, shifts, sharpness):
@@ -96,11 +104,81 @@ def address(memory, previous_weightings, keys, strengths, gates, shifts, sharpne
     Returns:
         Weightings [B, H, N].
     """
-    content = content_weighting(memory, keys, strengths)
+    return address_in_stages(memory, previous_weightings, keys, strengths, gates, shifts, sharpness).weightings
+
+
+def address_in_stages(memory, previous_weightings, keys, strengths, gates, shifts, sharpness):
+    """As `address`; returns AddressingStages."""
+    inverse_norms = _inverse_norms(memory)[:, tf.newaxis]
+    similarities = tf.einsum("bhw,bnw->bhn", keys, memory) * inverse_norms * _inverse_norms(keys)[..., tf.newaxis]
+    content = tf.nn.softmax(strengths[..., tf.newaxis] * similarities)
     gated = interpolate(content, previous_weightings, gates)
-    return sharpen(shift(gated, shifts), sharpness)
+    shifted = shift(gated, shifts)
+    return AddressingStages(inverse_norms, similarities, content, gated, shifted, sharpen(shifted, sharpness))
 
 
-def _inverse_norm(vectors):
+def address_gradient(stages, memory, previous_weightings, keys, strengths, gates, shifts, sharpness, d_weightings):
+    """The gradients of `address`'s arguments, given that of its result and its stages.
+
+    Backwards through Figure 2, with <x, y> the sum over locations. A softmax y = softmax(x) has dx = y (dy - <y, dy>).
+
+        sharpen      w = softmax(gamma log w~)             dw~ = gamma dx / w~          dgamma = <dx, log w~>
+        shift        w~(i) = sum_k s(k) w^g(i - k)         dw^g(i) = sum_k s(k) dw~(i + k)
+                                                           ds(k) = <dw~, w^g rotated by k>
+        interpolate  w^g = g w^c + (1 - g) w_previous      dg = <dw^g, w^c - w_previous>
+        content      w^c = softmax(beta K)                 dK = beta dx                 dbeta = <dx, K>
+                     K(i) = k . M(i) / |k||M(i)|           dk = sum_i dK(i) (M(i) / |k||M(i)| - K(i) k / |k|^2)
+                                                           dM(i) = dK(i) (k / |k||M(i)| - K(i) M(i) / |M(i)|^2)
+
+    Returns:
+        The gradients of memory, previous_weightings, keys, strengths, gates, shifts and sharpness.
+    """
+    d_logits = _softmax_gradient(stages.weightings, d_weightings)
+    smallest = _smallest(stages.shifted)
+    log_shifted = tf.math.log(tf.maximum(stages.shifted, smallest))
+    d_sharpness = _sum(d_logits * log_shifted)
+    d_shifted = tf.where(
+        stages.shifted > smallest, sharpness[..., tf.newaxis] * d_logits / stages.shifted, tf.zeros_like(d_logits)
+    )
+    offsets = shifts.shape[-1]
+    d_shifts = tf.stack([_sum(d_shifted * rotated) for rotated in _rotations(stages.gated, offsets)], axis=-1)
+    d_gated = shift(d_shifted, tf.reverse(shifts, [-1]))
+    d_gates = _sum(d_gated * (stages.content - previous_weightings))
+    gates = gates[..., tf.newaxis]
+    d_previous_weightings = (1 - gates) * d_gated
+    d_logits = _softmax_gradient(stages.content, gates * d_gated)
+    d_strengths = _sum(d_logits * stages.similarities)
+    d_similarities = strengths[..., tf.newaxis] * d_logits
+    inverse_key_norms = _inverse_norms(keys)[..., tf.newaxis]
+    d_products = d_similarities * inverse_key_norms * stages.inverse_norms
+    weighted = d_similarities * stages.similarities
+    d_keys = tf.einsum("bhn,bnw->bhw", d_products, memory)
+    d_keys -= keys * tf.square(inverse_key_norms) * _sum(weighted)[..., tf.newaxis]
+    shrink = tf.square(stages.inverse_norms) * tf.reduce_sum(weighted, axis=1, keepdims=True)  # [B, 1, N]
+    d_memory = tf.einsum("bhn,bhw->bnw", d_products, keys) - memory * tf.linalg.matrix_transpose(shrink)
+    return d_memory, d_previous_weightings, d_keys, d_strengths, d_gates, d_shifts, d_sharpness
+
+
+def _rotations(weightings, offsets):
+    """The weightings rotated by each offset of -S to +S: a list of [B, H, N]."""
+    reach, locations = offsets // 2, weightings.shape[-1]
+    # One circular padding makes every rotation a slice.
+    padded = tf.concat([weightings[..., locations - reach :], weightings, weightings[..., :reach]], axis=-1)
+    return [padded[..., offsets - 1 - k : offsets - 1 - k + locations] for k in range(offsets)]
+
+
+def _softmax_gradient(results, d_results):
+    return results * (d_results - _sum(results * d_results)[..., tf.newaxis])
+
+
+def _sum(values):
+    return tf.reduce_sum(values, axis=-1)
+
+
+def _smallest(values):
+    return np.finfo(values.dtype.as_numpy_dtype).tiny
+
+
+def _inverse_norms(vectors):
     squared_norm = tf.reduce_sum(tf.square(vectors), axis=-1)
     return tf.math.rsqrt(tf.maximum(squared_norm, _SMALLEST_SQUARED_NORM))

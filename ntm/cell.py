@@ -8,7 +8,7 @@ import tensorflow as tf
 from ntm import addressing
 from ntm import memory as memory_ops
 from ntm.controller import CONTROLLERS, LSTMController
-from ntm.heads import Heads
+from ntm.heads import HeadParameters, Heads
 
 
 class NTMState(NamedTuple):
@@ -44,6 +44,7 @@ class StepResult(NamedTuple):
     preactivations: tf.Tensor  # [B, gates * U], of the controller
     controller_output: tf.Tensor  # [B, U]
     head_values: tf.Tensor  # [B, P], the heads' parameters before their activations
+    stages: tuple  # AddressingStages of the write heads, and of the read heads
     state: NTMState
 
 
@@ -232,21 +233,73 @@ class NTMCell(keras.layers.Layer):
         preactivations = projected + tf.matmul(feedback, weights.recurrent_kernel)
         controller_output, controller_state = self.controller.activate(preactivations, state.controller)
         head_values = tf.matmul(controller_output, weights.heads_kernel) + weights.heads_bias
-        acted = self.act(head_values, state)
-        return StepResult(preactivations, controller_output, head_values, acted._replace(controller=controller_state))
+        acted, stages = self.act(self.heads.activate(head_values), state)
+        return StepResult(
+            preactivations, controller_output, head_values, stages, acted._replace(controller=controller_state)
+        )
 
-    def act(self, head_values, state):
-        """The heads' part of a step: address, write, address, read. Returns `state`, all but its controller renewed."""
-        parameters = self.heads.activate(head_values)
-        erase_vectors, add_vectors = parameters.erase_vectors, parameters.add_vectors
+    def act(self, parameters, state):
+        """The heads' part of a step: address, write, address, read.
+
+        Args:
+            parameters: HeadParameters.
+            state: NTMState.
+
+        Returns:
+            `state` with all but its controller renewed, and the AddressingStages of the write heads and the read heads.
+        """
+        for_reading, for_writing = self._by_heads(parameters)
+        writing = addressing.address_in_stages(state.memory, state.write_weightings, *for_writing)
+        memory = memory_ops.write(
+            state.memory, writing.weightings, parameters.erase_vectors, parameters.add_vectors
+        )
+        reading = addressing.address_in_stages(memory, state.read_weightings, *for_reading)
+        read_vectors = memory_ops.read(memory, reading.weightings)
+        acted = NTMState(memory, reading.weightings, writing.weightings, read_vectors, state.controller)
+        return acted, (writing, reading)
+
+    def act_gradient(self, parameters, before, after, stages, d_after):
+        """The gradients of `act`'s arguments, given that of its resulting state.
+
+        Args:
+            parameters: HeadParameters.
+            before, after: the NTMState that `act` was given and gave.
+            stages: the pair of AddressingStages that it gave.
+            d_after: NTMState of gradients; its controller is not looked at.
+
+        Returns:
+            The gradient of the parameters, HeadParameters, and those of memory, read and write weightings.
+        """
+        for_reading, for_writing = self._by_heads(parameters)
+        writing, reading = stages
+        d_memory, d_weightings = memory_ops.read_gradient(after.memory, after.read_weightings, d_after.read_vectors)
+        d_read_memory, d_read_weightings, *d_for_reading = addressing.address_gradient(
+            reading, after.memory, before.read_weightings, *for_reading, d_after.read_weightings + d_weightings
+        )
+        d_memory, d_weightings, d_erase_vectors, d_add_vectors = memory_ops.write_gradient(
+            before.memory,
+            after.write_weightings,
+            parameters.erase_vectors,
+            parameters.add_vectors,
+            d_after.memory + d_memory + d_read_memory,
+        )
+        d_write_memory, d_write_weightings, *d_for_writing = addressing.address_gradient(
+            writing, before.memory, before.write_weightings, *for_writing, d_after.write_weightings + d_weightings
+        )
+        d_parameters = HeadParameters(
+            *(tf.concat(gradients, axis=1) for gradients in zip(d_for_reading, d_for_writing)),
+            d_erase_vectors,
+            d_add_vectors,
+        )
+        return d_parameters, d_memory + d_write_memory, d_read_weightings, d_write_weightings
+
+    def _by_heads(self, parameters):
+        """What addressing needs of HeadParameters [B, H, ...]: for the read heads and for the write heads."""
         addressing_parameters = parameters[:5]
-        for_reading = [values[:, : self.read_heads] for values in addressing_parameters]
-        for_writing = [values[:, self.read_heads :] for values in addressing_parameters]
-        write_weightings = addressing.address(state.memory, state.write_weightings, *for_writing)
-        memory = memory_ops.write(state.memory, write_weightings, erase_vectors, add_vectors)
-        read_weightings = addressing.address(memory, state.read_weightings, *for_reading)
-        read_vectors = memory_ops.read(memory, read_weightings)
-        return NTMState(memory, read_weightings, write_weightings, read_vectors, state.controller)
+        return (
+            [values[:, : self.read_heads] for values in addressing_parameters],
+            [values[:, self.read_heads :] for values in addressing_parameters],
+        )
 
     def output(self, controller_output, read_vectors):
         """The cell's output: [..., U] and [..., R, W] -> [..., output_size]."""

@@ -21,6 +21,10 @@ class _Controller(keras.layers.Layer):
         recurrent_std: standard deviation of the recurrent kernel's initial values.
     """
 
+    # Subclasses have besides:
+    #   activate(preactivations, state) -> output, new_state
+    #   slopes(preactivations, state, new_state) -> a tuple of what activation_gradient needs, for any number of steps
+    #   activation_gradient(slopes, d_output, d_state) -> the gradients of activate's arguments, given those of its results
     gates = 1  # pre-activations a unit
     state_sizes = ()  # widths of the state's tensors
 
@@ -50,6 +54,12 @@ class _Controller(keras.layers.Layer):
     def feedback(self, reads, state):
         """What the recurrent kernel multiplies: read vectors [..., R*W] and, of a recurrent controller, its output."""
         return tf.concat([reads, *state[:1]], axis=-1)
+
+    def feedback_gradient(self, reads_size, d_feedback):
+        """The gradients of `feedback`'s read vectors [B, R*W] and state, given that of its result."""
+        d_state = [tf.zeros([tf.shape(d_feedback)[0], size], d_feedback.dtype) for size in self.state_sizes]
+        d_state[:1] = [d_feedback[:, reads_size:]] * len(d_state[:1])
+        return d_feedback[:, :reads_size], tuple(d_state)
 
 
 @keras.saving.register_keras_serializable(package="ntm")
@@ -82,10 +92,36 @@ class LSTMController(_Controller):
         Returns:
             Output [B, U] and the next state.
         """
-        input_gate, candidate, forget_gate, output_gate = tf.split(preactivations, 4, axis=-1)
-        cell = tf.sigmoid(forget_gate) * state[1] + tf.sigmoid(input_gate) * tf.tanh(candidate)
-        output = tf.sigmoid(output_gate) * tf.tanh(cell)
+        input_gate, candidate, forget_gate, output_gate = self._gates(preactivations)
+        cell = forget_gate * state[1] + input_gate * candidate
+        output = output_gate * tf.tanh(cell)
         return output, (output, cell)
+
+    def slopes(self, preactivations, state, new_state):
+        """With o = g_o tanh(c) and c = g_f c_previous + g_i j: do/dc, dc/dc_previous, and the rest by pre-activation."""
+        input_gate, candidate, forget_gate, output_gate = self._gates(preactivations)
+        squashed = tf.tanh(new_state[1])
+        by_preactivation = tf.concat(
+            [
+                candidate * input_gate * (1 - input_gate),
+                input_gate * (1 - tf.square(candidate)),
+                state[1] * forget_gate * (1 - forget_gate),
+                squashed * output_gate * (1 - output_gate),
+            ],
+            axis=-1,
+        )
+        return output_gate * (1 - tf.square(squashed)), forget_gate, by_preactivation
+
+    def activation_gradient(self, slopes, d_output, d_state):
+        by_cell, by_previous_cell, by_preactivation = slopes
+        d_output += d_state[0]
+        d_cell = d_state[1] + d_output * by_cell
+        d_preactivations = tf.concat([d_cell, d_cell, d_cell, d_output], axis=-1) * by_preactivation
+        return d_preactivations, (tf.zeros_like(d_output), d_cell * by_previous_cell)
+
+    def _gates(self, preactivations):
+        input_gate, candidate, forget_gate, output_gate = tf.split(preactivations, 4, axis=-1)
+        return tf.sigmoid(input_gate), tf.tanh(candidate), tf.sigmoid(forget_gate), tf.sigmoid(output_gate)
 
 
 @keras.saving.register_keras_serializable(package="ntm")
@@ -100,6 +136,13 @@ class FeedforwardController(_Controller):
     def activate(self, preactivations, state):
         """tanh of the pre-activations [B, U], and the state, which is empty."""
         return tf.tanh(preactivations), state
+
+    def slopes(self, preactivations, state, new_state):
+        """tanh' at the pre-activations."""
+        return (1 - tf.square(tf.tanh(preactivations)),)
+
+    def activation_gradient(self, slopes, d_output, d_state):
+        return d_output * slopes[0], d_state
 
 
 CONTROLLERS = {"lstm": LSTMController, "feedforward": FeedforwardController}

@@ -30,6 +30,7 @@ class Evaluator:
         self._sequences, self._seed = sequences, seed
         self._batch_size = min(sequences, _BATCH_SIZE)
         self._carry_state = carry_state
+        self._run = tf.function(self._run_batch, jit_compile=True, autograph=False)
 
     def measure(self, length):
         """Runs the sequences of a length.
@@ -59,8 +60,7 @@ class Evaluator:
             "bits_per_sequence": float(cost.mean()),
         }
 
-    @tf.function(jit_compile=True, autograph=False)
-    def _run(self, seed, length, controller_state):
+    def _run_batch(self, seed, length, controller_state):
         """Wrong bits, cost and number of bits of each sequence of a batch, and the controller's final state.
 
         The length is a tensor: were it a constant, each would be compiled anew.

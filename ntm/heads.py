@@ -96,6 +96,37 @@ class Heads(keras.layers.Layer):
             add_vectors=bound(raw.add_vectors),
         )
 
+    def slopes(self, parameters):
+        """The derivatives of the activations at these HeadParameters, as columns [..., sum of sizes].
+
+        Of an activation y = f(x) it takes y alone: tanh' = 1 - y^2, sigmoid' = y (1 - y), and, with y counted from its
+        least value, softplus' = 1 - e^-y. For softmax, see `values_gradient`.
+        """
+        vector_slope = (lambda y: 1 - tf.square(y)) if self.bounded_vectors else tf.ones_like
+        return self._join(
+            HeadParameters(
+                keys=vector_slope(parameters.keys),
+                strengths=1 - tf.exp(self.smallest_strength - parameters.strengths),
+                gates=parameters.gates * (1 - parameters.gates),
+                shifts=parameters.shifts,
+                sharpness=1 - tf.exp(1 - parameters.sharpness),
+                erase_vectors=parameters.erase_vectors * (1 - parameters.erase_vectors),
+                add_vectors=vector_slope(parameters.add_vectors),
+            )
+        )
+
+    def values_gradient(self, parameters, slopes, d_parameters):
+        """The gradient of `activate`'s argument, given that of its result, its result and its `slopes`."""
+        mean = tf.reduce_sum(parameters.shifts * d_parameters.shifts, axis=-1, keepdims=True)
+        return slopes * self._join(d_parameters._replace(shifts=d_parameters.shifts - mean))
+
+    def _join(self, parameters):
+        """The inverse of `split`."""
+        leading = tf.shape(parameters.strengths)[:-1]
+        return tf.concat(
+            [tf.reshape(part, tf.concat([leading, [size]], 0)) for part, size in zip(parameters, self.sizes)], axis=-1
+        )
+
     def call(self, controller_output):
         """HeadParameters for controller outputs [..., U]."""
         return self.activate(tf.matmul(controller_output, self.kernel) + self.bias)

@@ -45,6 +45,7 @@ class Trainer(tf.Module):
         self.seconds = tf.Variable(0.0, dtype=tf.float64, name="seconds")  # spent in `advance`
         self._totals = tf.Variable(tf.zeros(len(Metrics._fields)), name="totals")
         self._updates_in_totals = tf.Variable(0.0, name="updates_in_totals")
+        self._advance = tf.function(self._train_to, jit_compile=True, autograph=False)
         self.checkpoint = tf.train.Checkpoint(
             model=model,
             optimizer=optimizer,
@@ -73,8 +74,7 @@ class Trainer(tf.Module):
         self._updates_in_totals.assign(0.0)
         return metrics
 
-    @tf.function(jit_compile=True, autograph=False)
-    def _advance(self, stop):
+    def _train_to(self, stop):
         def go_on(iteration, totals, finite):
             return (iteration < stop) & finite
 

@@ -2,11 +2,11 @@
 
 Differentiating tf.while_loop makes every step add to every weight's gradient. Here the backward loop is written out:
 
-*   The forward loop stores, for each step, the state it leaves and the outputs of its two linear layers: the
-    controller's pre-activations z and the heads' values p.
-*   The backward loop goes from the last step to the first. It differentiates the two parts of a step that have no
-    weights, `cell.act` and `controller.activate`, from what was stored, and passes through the linear layers between
-    them by the transposed weights.
+*   The forward loop stores, for each step, the state it leaves, the outputs of its two linear layers (the controller's
+    pre-activations z and the heads' values p) and the stages of addressing.
+*   The backward loop goes from the last step to the first, by the gradients that are derived beside each equation: of
+    `cell.act`, of the heads' activations, of `controller.activate`. It passes through the linear layers between them
+    by the transposed weights. What it can know of all steps beforehand, the slopes of the activations, it is given.
 *   A linear layer y = x V, used at every step, has the gradient dV = sum over t of x_t^T dy_t. With all x_t and dy_t
     kept, that is one matrix product after the loop.
 """
@@ -105,16 +105,16 @@ def _forward(cell, weights, projected, state, mask, steps):
 
     The states of this history begin with the initial one: entry t is what step t starts from, t+1 what it leaves.
     """
-    length, batch = projected.shape[0] or tf.shape(projected)[0], projected.shape[1]
-
-    def array(size, shape):
-        return tf.TensorArray(projected.dtype, size, element_shape=shape)
-
-    history = StepResult(
-        preactivations=array(length, projected.shape[1:]),
-        controller_output=array(length, [batch, cell.controller_units]),
-        head_values=array(length, [batch, weights.heads_bias.shape[0]]),
-        state=tf.nest.map_structure(lambda tensor: array(length + 1, tensor.shape).write(0, tensor), state),
+    length = projected.shape[0] or tf.shape(projected)[0]
+    # For the shapes of its results alone; compiled, it is not run.
+    example = cell.step(tf.reduce_sum(projected, axis=0), state, weights)
+    history = tf.nest.map_structure(
+        lambda tensor: tf.TensorArray(tensor.dtype, length, element_shape=tensor.shape), example
+    )
+    history = history._replace(
+        state=tf.nest.map_structure(
+            lambda tensor: tf.TensorArray(tensor.dtype, length + 1, element_shape=tensor.shape).write(0, tensor), state
+        )
     )
 
     def step(t, state, history):
@@ -122,7 +122,7 @@ def _forward(cell, weights, projected, state, mask, steps):
         if mask is not None:
             result = result._replace(state=_where(mask[t], result.state, state))
         history = StepResult(
-            *(array.write(t, tensor) for array, tensor in zip(history[:-1], result[:-1])),
+            *tf.nest.map_structure(lambda array, tensor: array.write(t, tensor), history[:-1], result[:-1]),
             state=tf.nest.map_structure(lambda array, tensor: array.write(t + 1, tensor), history.state, result.state),
         )
         return t + 1, result.state, history
@@ -133,49 +133,58 @@ def _forward(cell, weights, projected, state, mask, steps):
 
 def _backward(cell, weights, history, mask, steps, d_controller_outputs, d_read_vectors, d_state):
     """Returns the gradients of `run`'s arguments in `unroll`, given those of its results."""
-    controller = cell.controller
-    d_preactivations = tf.TensorArray(
-        weights.heads_bias.dtype, tf.shape(d_read_vectors)[0], element_shape=history.preactivations.shape[1:]
-    )
-    d_head_values = tf.TensorArray(
-        weights.heads_bias.dtype, tf.shape(d_read_vectors)[0], element_shape=history.head_values.shape[1:]
-    )
+    controller, heads = cell.controller, cell.heads
+    before = tf.nest.map_structure(lambda states: states[:-1], history.state)
+    after = tf.nest.map_structure(lambda states: states[1:], history.state)
+    # What needs no gradient from the step after is done for all steps at once.
+    parameters = heads.activate(history.head_values)
+    head_slopes = heads.slopes(parameters)
+    controller_slopes = controller.slopes(history.preactivations, before.controller, after.controller)
 
     def step(t, d_after, d_preactivations, d_head_values):
-        before = tf.nest.map_structure(lambda states: states[t], history.state)
+        def now(structure):
+            return tf.nest.map_structure(lambda tensors: tensors[t], structure)
+
         d_after = d_after._replace(read_vectors=d_after.read_vectors + d_read_vectors[t])
         if mask is not None:
             d_skipped = _where(mask[t], _zeros_like(d_after), d_after)
             d_after = _where(mask[t], d_after, _zeros_like(d_after))
-        d_values, *d_before = _vector_jacobian_product(
-            lambda values, *acted_on: cell.act(values, NTMState(*acted_on, None))[:4],
-            [history.head_values[t], *before[:4]],
-            d_after[:4],
+        parameters_now = now(parameters)
+        d_parameters, *d_acted_on = cell.act_gradient(
+            parameters_now, now(before), now(after), now(history.stages), d_after
         )
+        d_values = heads.values_gradient(parameters_now, head_slopes[t], d_parameters)
         d_output = d_controller_outputs[t] + tf.matmul(d_values, weights.heads_kernel, transpose_b=True)
-        d_preactivation, *d_controller = _vector_jacobian_product(
-            lambda preactivation, *state: tf.nest.flatten(controller.activate(preactivation, state)),
-            [history.preactivations[t], *before.controller],
-            [d_output, *d_after.controller],
+        d_preactivation, d_controller = controller.activation_gradient(
+            now(controller_slopes), d_output, d_after.controller
         )
-        d_fed_back = _vector_jacobian_product(
-            lambda read_vectors, *state: controller.feedback(flatten_vectors(read_vectors), state),
-            [before.read_vectors, *before.controller],
+        d_read, d_fed_back = controller.feedback_gradient(
+            cell.read_heads * cell.memory_width,
             tf.matmul(d_preactivation, weights.recurrent_kernel, transpose_b=True),
         )
-        d_before = NTMState.from_flat([*d_before, *d_controller])
-        d_before = NTMState.from_flat([*d_before[:3], *map(tf.add, d_before.flat()[3:], d_fed_back)])
+        d_before = NTMState(
+            *d_acted_on,
+            tf.reshape(d_read, tf.shape(d_after.read_vectors)),
+            tuple(map(tf.add, d_controller, d_fed_back)),
+        )
         if mask is not None:
             d_before = tf.nest.map_structure(tf.add, d_before, d_skipped)
         return t - 1, d_before, d_preactivations.write(t, d_preactivation), d_head_values.write(t, d_values)
 
+    def array_like(tensors):
+        return tf.TensorArray(tensors.dtype, tf.shape(tensors)[0], element_shape=tensors.shape[1:])
+
     _, d_state, d_preactivations, d_head_values = tf.while_loop(
         lambda t, *_: t >= 0,
         step,
-        (steps - 1, NTMState.from_flat(d_state), d_preactivations, d_head_values),
+        (
+            steps - 1,
+            NTMState.from_flat(d_state),
+            array_like(history.preactivations),
+            array_like(history.head_values),
+        ),
     )
     d_preactivations, d_head_values = d_preactivations.stack(), d_head_values.stack()
-    before = tf.nest.map_structure(lambda states: states[:-1], history.state)
     feedback = controller.feedback(flatten_vectors(before.read_vectors), before.controller)
     return (
         d_preactivations,
@@ -184,13 +193,6 @@ def _backward(cell, weights, history, mask, steps, d_controller_outputs, d_read_
         tf.reduce_sum(d_head_values, axis=[0, 1]),
         *d_state.flat(),
     )
-
-
-def _vector_jacobian_product(function, arguments, d_results):
-    with tf.GradientTape() as tape:
-        tape.watch(arguments)
-        results = function(*arguments)
-    return tape.gradient(results, arguments, d_results, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
 
 def _summed_outer_product(left, right):

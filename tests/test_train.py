@@ -98,9 +98,9 @@ def test_a_run_leaves_all_it_promises(finished):
 
 def test_all_lengths_are_trained_in_one_compilation(finished, workspace):
     compiled = {path.name.split(".")[1] for path in (workspace / "xla").glob("*before_optimizations.txt")}
-    advances = [path for path in (workspace / "xla").glob("*_advance*before_optimizations.txt")]
+    advances = [path for path in (workspace / "xla").glob("*_train_to*before_optimizations.txt")]
     assert len(advances) == 1, compiled
-    evaluations = [path for path in (workspace / "xla").glob("*__run*before_optimizations.txt")]
+    evaluations = [path for path in (workspace / "xla").glob("*_run_batch*before_optimizations.txt")]
     assert len(evaluations) == 1, compiled
 
 
