@@ -17,8 +17,13 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}\n")
 
     def refuse(self, error):
-        """Refuses for a ValueError of the library, whose `name=value` becomes the user's `--name=value`."""
-        self.error(re.sub(r"\b([a-z][a-z_]*)=", lambda match: f"--{match[1].replace('_', '-')}=", str(error)))
+        """Refuses for a ValueError, whose `name=value` becomes `--name=value` where that is an option."""
+
+        def option(match):
+            flag = f"--{match[1].replace('_', '-')}"
+            return f"{flag}=" if flag in self._option_string_actions else match[0]
+
+        self.error(re.sub(r"\b([a-z][a-z_]*)=", option, str(error)))
 
 
 def whole_number(smallest, largest=2**31 - 1):
@@ -36,14 +41,21 @@ def whole_number(smallest, largest=2**31 - 1):
     return parse
 
 
+def name(text):
+    """An argument type: text that is not empty, as an unset variable of the shell would be."""
+    if not text:
+        raise argparse.ArgumentTypeError("'' is no name")
+    return text
+
+
 def positive_number(text):
-    """An argument type: a finite number above 0."""
+    """An argument type: a number above 0, of float32's range."""
     try:
         number = float(text)
     except ValueError:
         number = 0.0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    if not 1e-30 <= number <= 1e30:  # well inside float32
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1e-30 to 1e30")
     return number
 
 

@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-from cli import Parser, quiet_stderr, whole_number
+from cli import Parser, name, quiet_stderr, whole_number
 
 with quiet_stderr():
     from experiment import load_reference, load_run, load_weights
@@ -19,10 +19,10 @@ def main(argv=None):
     """Runs the command line `argv`, sys.argv's by default. Returns the exit status."""
     parser = Parser(prog="evaluate.py", description="Measures the errors of trained weights, length by length.")
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--run-dir", type=Path, metavar="DIR", help="a training run's directory")
+    source.add_argument("--run-dir", type=name, metavar="DIR", help="a training run's directory")
     source.add_argument("--weights", type=Path, metavar="FILE", help="a model saved by model.save, a .keras file")
     source.add_argument("--reference-checkpoint", type=Path, metavar="PREFIX", help="the reference's weights")
-    parser.add_argument("--checkpoint", metavar="step-N", help="of --run-dir; its newest by default")
+    parser.add_argument("--checkpoint", type=name, metavar="step-N", help="of --run-dir; its newest by default")
     parser.add_argument("--task", choices=TASKS, default="copy", help="of --weights (default copy)")
     parser.add_argument("--lengths", type=_lengths, metavar="L,L,...", help="(default: the task's own)")
     parser.add_argument("--sequences", type=whole_number(1), default=1000, metavar="N", help="a length (default 1000)")
@@ -34,7 +34,7 @@ def main(argv=None):
     )
     parser.add_argument("--format", choices=("table", "json"), default="table")
     arguments = parser.parse_args(argv)
-    if arguments.checkpoint and not arguments.run_dir:
+    if arguments.checkpoint is not None and not arguments.run_dir:
         parser.error(f"argument --checkpoint: {arguments.checkpoint} needs --run-dir")
     try:
         if arguments.run_dir:
@@ -55,7 +55,7 @@ def main(argv=None):
 
 
 def _lengths(text):
-    return [whole_number(1)(length) for length in text.split(",")]
+    return [whole_number(1, 2**20)(length) for length in text.split(",")]
 
 
 if __name__ == "__main__":

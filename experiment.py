@@ -1,9 +1,11 @@
 """From a run's configuration to its task, model and trainer: the one place where `ntm` meets `tasks`.
 
-A configuration is what config.json holds: preset, seed, iterations, log_every and checkpoint_every, and the sections
-`task` and `model` (each with a name and constructor arguments), `optimizer` and `training` (see presets.py).
+A configuration is what config.json holds: preset, seed, iterations, log_every, checkpoint_every, stop_when_solved and
+the checkpoint that the weights started from, if one; and the sections `task` and `model` (each with a name and
+constructor arguments), `optimizer` and `training` (see presets.py).
 """
 
+import contextlib
 import copy
 import dataclasses
 from pathlib import Path
@@ -12,7 +14,7 @@ import keras
 import tensorflow as tf
 
 from ntm import NTM
-from ntm.checkpoints import first_line, restore
+from ntm.checkpoints import CheckpointError, first_line, model_variables, restore
 from ntm.reference import load_reference_checkpoint
 from ntm.runs import PREFIX, RunError, checkpoints, read_config
 from ntm.training import Trainer
@@ -31,6 +33,8 @@ def default_config(preset="paper", task="copy", model="ntm-lstm"):
         "iterations": 100_000,
         "log_every": 100,
         "checkpoint_every": 1000,
+        "stop_when_solved": False,
+        "checkpoint": None,
         "task": {"name": task, **sections["task"]},
         "model": {"name": model, **MODELS[model], **sections["model"]},
         "optimizer": sections["optimizer"],
@@ -84,6 +88,25 @@ def complete(config, trainer):
     return {**config, "task": task, "model": {"name": config["model"]["name"], **trainer.model.options}}
 
 
+def check_config(config):
+    """Raises ValueError where a configuration has other keys than `default_config`, or values of another type."""
+    expected = default_config()
+    if not isinstance(config, dict) or set(config) != set(expected):
+        raise ValueError(f"its keys must be {', '.join(expected)}")
+    for key, value in expected.items():
+        if value is not None and type(config[key]) is not type(value):
+            raise ValueError(f"{key} cannot be {config[key]!r}")
+
+
+@contextlib.contextmanager
+def refusing_config(run_dir):
+    """Turns what goes wrong with a damaged config.json into a RunError that names it."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{run_dir}/config.json does not describe a run: {first_line(error)}") from None
+
+
 def load_run(run_dir, checkpoint=None):
     """The task and the trained model of a run.
 
@@ -96,14 +119,13 @@ def load_run(run_dir, checkpoint=None):
         CheckpointError: the checkpoint is.
     """
     config = read_config(run_dir)
-    found = [Path(run_dir) / "checkpoints" / checkpoint] if checkpoint else checkpoints(run_dir)
+    found = checkpoints(run_dir) if checkpoint is None else [Path(run_dir) / "checkpoints" / checkpoint]
     if not found:
         raise RunError(f"{run_dir} holds no checkpoint yet")
-    try:
+    with refusing_config(run_dir):
+        check_config(config)
         task, model = build_task(config), build_model(config)
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{run_dir}/config.json: {error}") from None
-    restore(tf.train.Checkpoint(model=model), found[0] / PREFIX)
+    restore(model_variables(model), found[0] / PREFIX)
     return task, model
 
 
@@ -111,15 +133,23 @@ def load_weights(path, task):
     """The task of that name and the model in a .keras file.
 
     Raises:
-        RunError: the file is missing, damaged, holds something else, or does not fit the task.
+        CheckpointError: the file is missing, damaged, holds something else, or does not fit the task.
     """
+    if not Path(path).is_file():
+        raise CheckpointError(f"{path} is not a file")
     try:
         model = keras.saving.load_model(path)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path} cannot be read as a model: {first_line(error)}") from None
+    except Exception as error:  # a damaged archive raises whatever the layer of Keras raises that meets the damage
+        raise CheckpointError(f"{path} cannot be read as a model: {first_line(error)}") from None
+    if not isinstance(model, NTM) or not model.cell.built:
+        raise CheckpointError(f"{path} holds no NTM with weights")
     task = TASKS[task]()
-    if not isinstance(model, NTM) or model.options["output_size"] != task.output_size:
-        raise RunError(f"{path} holds no NTM with the {task.output_size} outputs of the {task.name} task")
+    sizes = model.cell.controller.kernel.shape[0], model.options["output_size"]
+    if sizes != (task.input_size, task.output_size):
+        raise CheckpointError(
+            f"{path} has {sizes[0]} inputs and {sizes[1]} outputs, not the {task.input_size} and {task.output_size} of "
+            f"the {task.name} task"
+        )
     return task, model
 
 

@@ -1,20 +1,21 @@
 """Trains a Neural Turing Machine on a task: `python train.py --iterations=100000`."""
 
 import dataclasses
+import os
+import shlex
 import signal
 import sys
 import time
 from pathlib import Path
 
-from cli import Parser, positive_number, quiet_stderr, whole_number
+from cli import Parser, name, positive_number, quiet_stderr, whole_number
 
 with quiet_stderr():
-    import tensorflow as tf
     from tqdm import tqdm
 
-    from experiment import MODELS, build_trainer, complete, default_config
+    from experiment import MODELS, build_trainer, check_config, complete, default_config, refusing_config
     from ntm import runs
-    from ntm.checkpoints import CheckpointError, restore
+    from ntm.checkpoints import CheckpointError, model_variables, restore
     from ntm.evaluation import Evaluator, table
     from ntm.training import REPORT, VALIDATION, stream
     from presets import PRESETS
@@ -23,24 +24,27 @@ with quiet_stderr():
 RUNS = Path("runs")
 REPORT_SEQUENCES = 1000  # of each length in the table that ends a run
 SOLVED_SEQUENCES = 1000  # without a wrong bit, for --stop-when-solved
+UPDATES_A_CALL = 100  # at most, so that a signal does not wait for long
 ROWS_A_LINE = 10  # rows of metrics.csv between printed lines, where no terminal shows a progress bar
+
+SIZE = whole_number(1, 2**20)
 
 # The options that settle a run: where in its configuration each goes, its type and its help.
 SETTINGS = {
     "--iterations": ("iterations", whole_number(1), "updates of the weights"),
     "--seed": ("seed", whole_number(0), "settles the weights and the data"),
-    "--batch-size": ("training.batch_size", whole_number(1), "sequences an update"),
-    "--controller-units": ("model.controller_units", whole_number(1), "width of the controller"),
-    "--memory-locations": ("model.memory_locations", whole_number(1), "N"),
-    "--memory-width": ("model.memory_width", whole_number(1), "W"),
-    "--read-heads": ("model.read_heads", whole_number(1), "R"),
-    "--write-heads": ("model.write_heads", whole_number(1), "Q"),
-    "--shift-range": ("model.shift_range", whole_number(0), "S: a head shifts by -S to +S locations; 2S+1 <= N"),
+    "--batch-size": ("training.batch_size", SIZE, "sequences an update"),
+    "--controller-units": ("model.controller_units", SIZE, "width of the controller"),
+    "--memory-locations": ("model.memory_locations", SIZE, "N"),
+    "--memory-width": ("model.memory_width", SIZE, "W"),
+    "--read-heads": ("model.read_heads", SIZE, "R"),
+    "--write-heads": ("model.write_heads", SIZE, "Q"),
+    "--shift-range": ("model.shift_range", whole_number(0, 2**20), "S: a head shifts by -S to +S locations; 2S+1 <= N"),
     "--learning-rate": ("optimizer.learning_rate", positive_number, "of RMSProp"),
     "--log-every": ("log_every", whole_number(1), "iterations a row of metrics.csv"),
     "--checkpoint-every": ("checkpoint_every", whole_number(1), "iterations a checkpoint"),
     **{
-        "--" + field.name.replace("_", "-"): (f"task.{field.name}", whole_number(1), "a bound of what the task draws")
+        "--" + field.name.replace("_", "-"): (f"task.{field.name}", SIZE, "a bound of what the task draws")
         for task in TASKS.values()
         for field in dataclasses.fields(task)
         if field.type is int
@@ -55,6 +59,14 @@ CHOICES = {
     "--preset": ("preset", PRESETS, "where all other defaults come from"),
 }
 
+# And those that switch something on.
+SWITCHES = {
+    "--stop-when-solved": (
+        "stop_when_solved",
+        f"end once {SOLVED_SEQUENCES} sequences of the greatest length come out without a wrong bit",
+    ),
+}
+
 
 def main(argv=None):
     """Runs the command line `argv`, sys.argv's by default. Returns the exit status."""
@@ -62,21 +74,21 @@ def main(argv=None):
     arguments = vars(parser.parse_args(argv))
     settings = {
         path: arguments[_destination(flag)]
-        for flag, (path, *_) in {**SETTINGS, **CHOICES}.items()
+        for flag, (path, *_) in {**SETTINGS, **CHOICES, **SWITCHES}.items()
         if arguments[_destination(flag)] is not None
     }
     try:
-        if arguments["resume"]:
-            run, trainer = _resume(arguments["run_dir"], arguments["checkpoint"], settings)
-        else:
-            run, trainer = _start(arguments["run_dir"], arguments["checkpoint"], settings)
+        start = _resume if arguments["resume"] else _start
+        run, trainer = start(arguments["run_dir"], arguments["checkpoint"], settings)
     except ValueError as error:
         parser.refuse(error)
     except (runs.RunError, CheckpointError) as error:
         parser.error(error)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     with run:
         try:
-            return _train_and_report(run, trainer, arguments["stop_when_solved"])
+            return _train_and_report(run, trainer)
         except KeyboardInterrupt:  # outside training, which sees to it itself
             return 128 + signal.SIGINT
 
@@ -88,15 +100,15 @@ def _parser():
         parser.add_argument(flag, choices=names, help=f"{text}: {', '.join(names)} (default {_get(defaults, path)})")
     for flag, (_, kind, text) in SETTINGS.items():
         parser.add_argument(flag, type=kind, metavar="N", help=text)
-    parser.add_argument("--run-dir", type=Path, metavar="DIR", help="where the run goes (default: a new one in runs/)")
+    for flag, (_, text) in SWITCHES.items():
+        parser.add_argument(flag, action="store_true", default=None, help=text)
+    parser.add_argument("--run-dir", type=name, metavar="DIR", help="where the run goes (default: a new one in runs/)")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --run-dir, or the newest in runs/")
     parser.add_argument(
-        "--checkpoint", metavar="step-N", help="start from these weights, of the newest run in runs/ or given as a path"
-    )
-    parser.add_argument(
-        "--stop-when-solved",
-        action="store_true",
-        help=f"end once {SOLVED_SEQUENCES} sequences of the greatest length come out without a wrong bit",
+        "--checkpoint",
+        type=name,
+        metavar="step-N",
+        help="start a new run from these weights, a path or one of the newest run's; with --resume, go back",
     )
     return parser
 
@@ -112,51 +124,67 @@ def _start(run_dir, checkpoint, settings):
     for path, value in settings.items():
         _put(config, path, value)
     trainer = build_trainer(config)
-    if checkpoint:
-        restore(tf.train.Checkpoint(model=trainer.model), _find_checkpoint(checkpoint) / runs.PREFIX)
-    name = f"{config['task']['name']}-{config['model']['name']}-seed{config['seed']}"
-    return runs.RunDirectory(run_dir or runs.unused_directory(RUNS, name), complete(config, trainer)), trainer
+    if checkpoint is not None:
+        config["checkpoint"] = str(_find_checkpoint(checkpoint))
+        restore(model_variables(trainer.model), Path(config["checkpoint"]) / runs.PREFIX)
+    if run_dir is None:
+        run_dir = runs.new_directory(RUNS, f"{config['task']['name']}-{config['model']['name']}-seed{config['seed']}")
+    run = runs.RunDirectory(run_dir, complete(config, trainer))
+    if checkpoint is not None:
+        run.save(trainer.variables(), 0)  # --resume must not depend on another run's files
+    return run, trainer
 
 
 def _resume(run_dir, checkpoint, settings):
     """The RunDirectory and the Trainer of a run that is there already, as they were at a checkpoint."""
-    run = runs.RunDirectory(run_dir or runs.newest_run(RUNS))
+    run = runs.RunDirectory(runs.newest_run(RUNS) if run_dir is None else run_dir)
     try:
-        iterations = settings.pop("iterations", run.config["iterations"])
+        with refusing_config(run.path):
+            check_config(run.config)
+            trainer = build_trainer(run.config)
+        changed = {key: settings.pop(key) for key in ("iterations", "stop_when_solved") if key in settings}
         for path, value in settings.items():
             if (kept := _get(run.config, path)) != value:
-                name = path.rpartition(".")[2] if not path.endswith(".name") else path.removesuffix(".name")
-                raise ValueError(f"{name}={value} contradicts {run.path}/config.json, which has {kept}")
-        trainer = build_trainer(run.config)
-        candidates = [run.path / "checkpoints" / checkpoint] if checkpoint else runs.checkpoints(run.path)
-        for directory in candidates:
-            try:
-                restore(trainer.checkpoint, directory / runs.PREFIX)
-                break
-            except CheckpointError as error:
-                if directory == candidates[-1]:
-                    raise
-                print(f"train.py: {error}; trying the one before", file=sys.stderr)
-        if iterations < (reached := int(trainer.iteration)):
-            raise ValueError(f"iterations={iterations} is below the {reached} that {run.path} has reached")
+                option = path.removesuffix(".name").rpartition(".")[2]
+                raise ValueError(f"{option}={value} contradicts {run.path}/config.json, which has {kept}")
+        _restore_newest(run, trainer, checkpoint)
+        config = {**run.config, **changed}
+        if config["iterations"] < (reached := int(trainer.iteration)):
+            raise ValueError(f"iterations={config['iterations']} is below the {reached} that {run.path} has reached")
         run.drop_checkpoints_after(reached)
-        run.write_config({**run.config, "iterations": iterations})
+        run.write_config(config)
     except BaseException:
         run.close()
         raise
     return run, trainer
 
 
-def _find_checkpoint(name):
+def _restore_newest(run, trainer, checkpoint):
+    """Takes the trainer to a run's checkpoint of that name or to its newest whole one; there need not be one yet."""
+    candidates = runs.checkpoints(run.path) if checkpoint is None else [run.path / "checkpoints" / checkpoint]
+    for directory in candidates:
+        try:
+            return restore(trainer.variables(), directory / runs.PREFIX)
+        except CheckpointError as error:
+            if directory == candidates[-1]:
+                raise
+            print(f"train.py: {error}; trying the one before", file=sys.stderr)
+    if run.config["checkpoint"] is not None:
+        raise runs.RunError(f"{run.path} has lost checkpoints/step-0, where it started from")
+
+
+def _find_checkpoint(checkpoint):
     """The directory of --checkpoint for a new run: a bare step-N is the newest run's."""
-    return runs.newest_run(RUNS) / "checkpoints" / name if Path(name).name == name else Path(name)
+    return (
+        runs.newest_run(RUNS) / "checkpoints" / checkpoint if Path(checkpoint).name == checkpoint else Path(checkpoint)
+    )
 
 
-def _train_and_report(run, trainer, stop_when_solved):
+def _train_and_report(run, trainer):
     config = run.config
     print(f"{config['task']['name']}, {config['model']['name']}, {run.path}", flush=True)
     with _StopSignals() as signals:
-        status = _train(run, trainer, signals, stop_when_solved)
+        status = _train(run, trainer, signals)
     if status == 0:
         report = Evaluator(
             trainer.model,
@@ -168,11 +196,11 @@ def _train_and_report(run, trainer, stop_when_solved):
         for line in table(map(report.measure, trainer.task.report_lengths)):
             print(line, flush=True)
         print(f"{run.path}/ holds config.json, metrics.csv, TensorBoard events and checkpoints/")
-        print(f"errors at other lengths: python evaluate.py --run-dir={run.path} --lengths=20,200")
+        print(f"errors at other lengths: python evaluate.py --run-dir={shlex.quote(str(run.path))} --lengths=20,200")
     return status
 
 
-def _train(run, trainer, signals, stop_when_solved):
+def _train(run, trainer, signals):
     """Trains to the configured iteration, writing what a run directory holds. Returns the exit status."""
     iterations, log_every, checkpoint_every = (
         run.config[name] for name in ("iterations", "log_every", "checkpoint_every")
@@ -189,9 +217,8 @@ def _train(run, trainer, signals, stop_when_solved):
     with _Progress(iterations, iteration, trainer.batch_size) as progress:
         solved = False
         while iteration < iterations:
-            iteration = min(
-                _next_multiple(iteration, log_every), _next_multiple(iteration, checkpoint_every), iterations
-            )
+            boundaries = (_next_multiple(iteration, of) for of in (log_every, checkpoint_every, UPDATES_A_CALL))
+            iteration = min(iterations, *boundaries)
             if not trainer.advance(iteration):
                 kept = runs.checkpoints(run.path)
                 print(
@@ -201,8 +228,9 @@ def _train(run, trainer, signals, stop_when_solved):
                 )
                 return 1
             if iteration % log_every == 0 or iteration == iterations:
-                metrics = trainer.take_metrics()
-                progress.show(iteration, metrics)
+                metrics = trainer.metrics()
+                if iteration % log_every == 0:
+                    trainer.start_metrics()
                 run.log(
                     {
                         "iteration": iteration,
@@ -211,19 +239,24 @@ def _train(run, trainer, signals, stop_when_solved):
                         **metrics._asdict(),
                     }
                 )
+                try:
+                    progress.show(iteration, metrics)
+                except BrokenPipeError:  # nobody reads on; what is left to say has nowhere to go
+                    signals.received = signal.SIGPIPE
+                    sys.stdout = open(os.devnull, "w")  # noqa: SIM115
                 solved = (
-                    stop_when_solved
+                    run.config["stop_when_solved"]
                     and metrics.hamming_distance == 0
                     and solver.measure(trainer.task.max_length)["bit_errors_per_sequence"] == 0
                 )
             stop = solved or signals.received
             if stop or iteration % checkpoint_every == 0 or iteration == iterations:
-                run.save(trainer.checkpoint, iteration)
+                run.save(trainer.variables(), iteration)
             if stop:
                 break
     if signals.received and iteration < iterations:
         print(f"stopped by {signals.received.name} after iteration {iteration}; to go on:")
-        print(f"python train.py --run-dir={run.path} --resume")
+        print(f"python train.py --run-dir={shlex.quote(str(run.path))} --resume")
         return 128 + signals.received
     if solved:
         print(f"solved after {iteration} iterations, {iteration * trainer.batch_size} sequences")
@@ -241,12 +274,12 @@ class _StopSignals:
         self.received = None
 
     def __enter__(self):
-        self._previous = {name: signal.signal(name, self._note) for name in (signal.SIGINT, signal.SIGTERM)}
+        self._previous = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
     def __exit__(self, *exception):
-        for name, handler in self._previous.items():
-            signal.signal(name, handler)
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
 
     def _note(self, number, frame):
         self.received = signal.Signals(number)

@@ -36,7 +36,7 @@ def main(argv=None):
             config["task"]["max_length"] = arguments.max_length
             trainer = build_trainer(config)
             finite = trainer.advance(arguments.iterations)
-            metrics = trainer.take_metrics()
+            metrics = trainer.metrics()
             outcome = (
                 f"finite for {arguments.iterations} iterations, mean Hamming distance {metrics.hamming_distance:.2f}"
                 if finite

@@ -23,9 +23,8 @@ def content_weighting(memory, keys, strengths):
     Returns:
         Weightings [B, H, N].
     """
-    similarity = tf.einsum("bhw,bnw->bhn", keys, memory)
-    similarity *= _inverse_norms(keys)[:, :, tf.newaxis] * _inverse_norms(memory)[:, tf.newaxis, :]
-    return tf.nn.softmax(strengths[..., tf.newaxis] * similarity)
+    similarities, _ = _cosine_similarities(tf.linalg.matrix_transpose(memory), keys)
+    return tf.nn.softmax(strengths[..., tf.newaxis] * similarities)
 
 
 def interpolate(content_weightings, previous_weightings, gates):
@@ -104,13 +103,13 @@ def address(memory, previous_weightings, keys, strengths, gates, shifts, sharpne
     Returns:
         Weightings [B, H, N].
     """
-    return address_in_stages(memory, previous_weightings, keys, strengths, gates, shifts, sharpness).weightings
+    transposed = tf.linalg.matrix_transpose(memory)
+    return address_in_stages(transposed, previous_weightings, keys, strengths, gates, shifts, sharpness).weightings
 
 
 def address_in_stages(memory, previous_weightings, keys, strengths, gates, shifts, sharpness):
-    """As `address`; returns AddressingStages."""
-    inverse_norms = _inverse_norms(memory)[:, tf.newaxis]
-    similarities = tf.einsum("bhw,bnw->bhn", keys, memory) * inverse_norms * _inverse_norms(keys)[..., tf.newaxis]
+    """As `address`, but of the transposed memory [B, W, N]; returns AddressingStages."""
+    similarities, inverse_norms = _cosine_similarities(memory, keys)
     content = tf.nn.softmax(strengths[..., tf.newaxis] * similarities)
     gated = interpolate(content, previous_weightings, gates)
     shifted = shift(gated, shifts)
@@ -118,7 +117,7 @@ def address_in_stages(memory, previous_weightings, keys, strengths, gates, shift
 
 
 def address_gradient(stages, memory, previous_weightings, keys, strengths, gates, shifts, sharpness, d_weightings):
-    """The gradients of `address`'s arguments, given that of its result and its stages.
+    """The gradients of `address_in_stages`'s arguments, given its stages and the gradient of the last.
 
     Backwards through Figure 2, with <x, y> the sum over locations. A softmax y = softmax(x) has dx = y (dy - <y, dy>).
 
@@ -149,13 +148,13 @@ def address_gradient(stages, memory, previous_weightings, keys, strengths, gates
     d_logits = _softmax_gradient(stages.content, gates * d_gated)
     d_strengths = _sum(d_logits * stages.similarities)
     d_similarities = strengths[..., tf.newaxis] * d_logits
-    inverse_key_norms = _inverse_norms(keys)[..., tf.newaxis]
+    inverse_key_norms = _inverse_norms(keys, axis=-1)
     d_products = d_similarities * inverse_key_norms * stages.inverse_norms
     weighted = d_similarities * stages.similarities
-    d_keys = tf.einsum("bhn,bnw->bhw", d_products, memory)
+    d_keys = tf.einsum("bhn,bwn->bhw", d_products, memory)
     d_keys -= keys * tf.square(inverse_key_norms) * _sum(weighted)[..., tf.newaxis]
     shrink = tf.square(stages.inverse_norms) * tf.reduce_sum(weighted, axis=1, keepdims=True)  # [B, 1, N]
-    d_memory = tf.einsum("bhn,bhw->bnw", d_products, keys) - memory * tf.linalg.matrix_transpose(shrink)
+    d_memory = tf.einsum("bhw,bhn->bwn", keys, d_products) - memory * shrink
     return d_memory, d_previous_weightings, d_keys, d_strengths, d_gates, d_shifts, d_sharpness
 
 
@@ -179,6 +178,12 @@ def _smallest(values):
     return np.finfo(values.dtype.as_numpy_dtype).tiny
 
 
-def _inverse_norms(vectors):
-    squared_norm = tf.reduce_sum(tf.square(vectors), axis=-1)
+def _cosine_similarities(memory, keys):
+    """Similarities [B, H, N] of keys to the transposed memory [B, W, N], and its inverse norms [B, 1, N]."""
+    inverse_norms = _inverse_norms(memory, axis=1)
+    return tf.matmul(keys, memory) * inverse_norms * _inverse_norms(keys, axis=-1), inverse_norms
+
+
+def _inverse_norms(vectors, axis):
+    squared_norm = tf.reduce_sum(tf.square(vectors), axis=axis, keepdims=True)
     return tf.math.rsqrt(tf.maximum(squared_norm, _SMALLEST_SQUARED_NORM))

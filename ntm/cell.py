@@ -29,6 +29,10 @@ class NTMState(NamedTuple):
         """The inverse of `from_flat`: a list of tensors, as Keras wants an RNN cell's states."""
         return [*self[:4], *self.controller]
 
+    def transposed(self):
+        """The state with the last two axes of its memory exchanged: inside, it is [B, W, N] (see memory.py)."""
+        return self._replace(memory=tf.linalg.matrix_transpose(self.memory))
+
 
 class StepWeights(NamedTuple):
     """The weights that every step uses, as tensors."""
@@ -53,6 +57,9 @@ class NTMCell(keras.layers.Layer):
     """One step of a Neural Turing Machine: usable as it is in `keras.layers.RNN`.
 
     The write heads act first, all on the memory of the step before; the read heads then act on what was just written.
+
+    Keras's RNN knows states of one axis best: with `return_state=True` in a functional model it takes the shape of the
+    memory for two states, and `reset_state()` of a stateful one writes zeros, not the initial state.
 
     Args:
         controller: "lstm" or "feedforward".
@@ -219,11 +226,11 @@ class NTMCell(keras.layers.Layer):
         )
 
     def step(self, projected, state, weights):
-        """One time step.
+        """One time step, of the transposed state (see `NTMState.transposed`).
 
         Args:
             projected: [B, gates * U], the step's input through `controller.project`.
-            state: NTMState.
+            state: NTMState, transposed.
             weights: StepWeights.
 
         Returns:
@@ -243,18 +250,18 @@ class NTMCell(keras.layers.Layer):
 
         Args:
             parameters: HeadParameters.
-            state: NTMState.
+            state: NTMState, transposed.
 
         Returns:
             `state` with all but its controller renewed, and the AddressingStages of the write heads and the read heads.
         """
         for_reading, for_writing = self._by_heads(parameters)
         writing = addressing.address_in_stages(state.memory, state.write_weightings, *for_writing)
-        memory = memory_ops.write(
+        memory = memory_ops.write_transposed(
             state.memory, writing.weightings, parameters.erase_vectors, parameters.add_vectors
         )
         reading = addressing.address_in_stages(memory, state.read_weightings, *for_reading)
-        read_vectors = memory_ops.read(memory, reading.weightings)
+        read_vectors = memory_ops.read_transposed(memory, reading.weightings)
         acted = NTMState(memory, reading.weightings, writing.weightings, read_vectors, state.controller)
         return acted, (writing, reading)
 
@@ -263,7 +270,7 @@ class NTMCell(keras.layers.Layer):
 
         Args:
             parameters: HeadParameters.
-            before, after: the NTMState that `act` was given and gave.
+            before, after: the transposed NTMState that `act` was given and gave.
             stages: the pair of AddressingStages that it gave.
             d_after: NTMState of gradients; its controller is not looked at.
 
@@ -309,8 +316,9 @@ class NTMCell(keras.layers.Layer):
 
     def call(self, inputs, states):
         """Keras RNN's step: inputs [B, I] and a flat list of states -> output [B, output_size] and the next states."""
-        result = self.step(self.controller.project(inputs), NTMState.from_flat(states), self.step_weights())
-        return self.output(result.controller_output, result.state.read_vectors), result.state.flat()
+        state = NTMState.from_flat(states).transposed()
+        result = self.step(self.controller.project(inputs), state, self.step_weights())
+        return self.output(result.controller_output, result.state.read_vectors), result.state.transposed().flat()
 
 
 def flatten_vectors(vectors):

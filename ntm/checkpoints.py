@@ -1,4 +1,4 @@
-"""Reading TensorFlow checkpoints with every error told in one line."""
+"""Checkpoints in TensorFlow's format, every error told in one line."""
 
 from pathlib import Path
 
@@ -31,24 +31,47 @@ def read_tensors(prefix):
         raise CheckpointError(f"checkpoint {prefix} is damaged: {first_line(error)}") from None
 
 
-def restore(checkpoint, prefix):
-    """Reads a checkpoint into the objects of a tf.train.Checkpoint, all of which must be in it.
+def write_tensors(prefix, tensors):
+    """Writes a checkpoint that `read_tensors` reads.
 
     Args:
-        checkpoint: tf.train.Checkpoint.
+        prefix: as for `read_tensors`.
+        tensors: a dict from names to tensors or variables.
+    """
+    tf.raw_ops.SaveV2(
+        prefix=str(prefix),
+        tensor_names=list(tensors),
+        shape_and_slices=[""] * len(tensors),
+        tensors=[tf.convert_to_tensor(tensor) for tensor in tensors.values()],
+    )
+
+
+def restore(variables, prefix):
+    """Assigns a checkpoint's tensors to variables, all of them or none.
+
+    Args:
+        variables: a dict from names to variables; the checkpoint may hold more.
         prefix: as for `read_tensors`.
 
     Raises:
-        CheckpointError: a file is missing or damaged, and nothing has changed; or the checkpoint is of another
-            architecture, and some of the objects may have changed.
+        CheckpointError: a file is missing or damaged, or the checkpoint lacks a variable or has it in another shape.
     """
-    read_tensors(prefix)
-    try:
-        checkpoint.read(str(prefix)).expect_partial().assert_existing_objects_matched()
-    except (tf.errors.OpError, AssertionError, ValueError) as error:
-        raise CheckpointError(f"checkpoint {prefix} is of another architecture: {first_line(error)}") from None
+    tensors = read_tensors(prefix)
+    for name, variable in variables.items():
+        found = list(tensors[name].shape) if name in tensors else "missing"
+        if found != list(variable.shape):
+            raise CheckpointError(
+                f"checkpoint {prefix} is of another architecture: {name} is {found}, not {list(variable.shape)}"
+            )
+    for name, variable in variables.items():
+        variable.assign(tensors[name])
+
+
+def model_variables(model):
+    """A model's variables by the names that checkpoints give them, the same for every model of one architecture."""
+    return {f"model/{variable.path.partition('/')[2]}": variable for variable in model.variables}
 
 
 def first_line(error):
     """The first line of an exception's message."""
-    return str(error).strip().splitlines()[0]
+    return str(error).strip().partition("\n")[0]

@@ -23,8 +23,8 @@ class _Controller(keras.layers.Layer):
 
     # Subclasses have besides:
     #   activate(preactivations, state) -> output, new_state
-    #   slopes(preactivations, state, new_state) -> a tuple of what activation_gradient needs, for any number of steps
-    #   activation_gradient(slopes, d_output, d_state) -> the gradients of activate's arguments, given those of its results
+    #   slopes(preactivations, state, new_state) -> a tuple, what the next needs; for any number of steps at once
+    #   activation_gradient(slopes, d_output, d_state) -> the gradients of activate's arguments
     gates = 1  # pre-activations a unit
     state_sizes = ()  # widths of the state's tensors
 
@@ -98,7 +98,7 @@ class LSTMController(_Controller):
         return output, (output, cell)
 
     def slopes(self, preactivations, state, new_state):
-        """With o = g_o tanh(c) and c = g_f c_previous + g_i j: do/dc, dc/dc_previous, and the rest by pre-activation."""
+        """Of o = g_o tanh(c) and c = g_f c_previous + g_i j: do/dc, dc/dc_previous, and by pre-activation."""
         input_gate, candidate, forget_gate, output_gate = self._gates(preactivations)
         squashed = tf.tanh(new_state[1])
         by_preactivation = tf.concat(

@@ -1,6 +1,7 @@
 """Memory: what a head does where it looks, sections 3.1 and 3.2 of Graves et al. (2014), equations (2) to (4).
 
-Pure functions of tensors. B batch, N memory locations, W memory width, R read heads, Q write heads.
+Pure functions of tensors. B batch, N memory locations, W memory width, R read heads, Q write heads. The functions on
+the transposed memory, [B, W, N], are those that run: N, the larger and rounder number, is the axis that vectorises.
 """
 
 import math
@@ -18,7 +19,7 @@ def read(memory, weightings):
     Returns:
         Read vectors [B, R, W].
     """
-    return tf.einsum("brn,bnw->brw", weightings, memory)
+    return read_transposed(tf.linalg.matrix_transpose(memory), weightings)
 
 
 def write(memory, weightings, erase_vectors, add_vectors):
@@ -33,18 +34,28 @@ def write(memory, weightings, erase_vectors, add_vectors):
     Returns:
         Memory [B, N, W].
     """
-    erased = weightings[..., tf.newaxis] * erase_vectors[:, :, tf.newaxis, :]  # [B, Q, N, W]
-    kept = math.prod(tf.unstack(1 - erased, axis=1))
-    return memory * kept + tf.einsum("bqn,bqw->bnw", weightings, add_vectors)
+    transposed = tf.linalg.matrix_transpose(memory)
+    return tf.linalg.matrix_transpose(write_transposed(transposed, weightings, erase_vectors, add_vectors))
+
+
+def read_transposed(memory, weightings):
+    """As `read`, of the transposed memory [B, W, N]."""
+    return tf.matmul(weightings, memory, transpose_b=True)
+
+
+def write_transposed(memory, weightings, erase_vectors, add_vectors):
+    """As `write`, of and to the transposed memory [B, W, N]."""
+    kept = math.prod(tf.unstack(1 - _outer_products(erase_vectors, weightings), axis=1))
+    return memory * kept + tf.matmul(add_vectors, weightings, transpose_a=True)
 
 
 def read_gradient(memory, weightings, d_vectors):
-    """The gradients of `read`'s arguments, memory and weightings, given that of its result."""
-    return tf.einsum("brn,brw->bnw", weightings, d_vectors), tf.einsum("brw,bnw->brn", d_vectors, memory)
+    """The gradients of `read_transposed`'s arguments, memory and weightings, given that of its result."""
+    return tf.matmul(d_vectors, weightings, transpose_a=True), tf.matmul(d_vectors, memory)
 
 
 def write_gradient(memory, weightings, erase_vectors, add_vectors, d_written):
-    """The gradients of `write`'s arguments, given that of its result.
+    """The gradients of `write_transposed`'s arguments, given that of its result.
 
     M = M_previous * product over heads of (1 - w e^T) + sum over heads of w a^T, so that of head q's erasing
 
@@ -53,16 +64,20 @@ def write_gradient(memory, weightings, erase_vectors, add_vectors, d_written):
     Returns:
         The gradients of memory, weightings, erase_vectors and add_vectors.
     """
-    remaining = tf.unstack(1 - weightings[..., tf.newaxis] * erase_vectors[:, :, tf.newaxis, :], axis=1)
-    d_erased = tf.stack(
-        [
-            -math.prod([d_written, memory, *remaining[:head], *remaining[head + 1 :]])
-            for head in range(len(remaining))
-        ],
-        axis=1,
-    )  # [B, Q, N, W]
-    d_weightings = tf.einsum("bqnw,bqw->bqn", d_erased, erase_vectors)
-    d_weightings += tf.einsum("bnw,bqw->bqn", d_written, add_vectors)
-    d_erase_vectors = tf.einsum("bqnw,bqn->bqw", d_erased, weightings)
-    d_add_vectors = tf.einsum("bnw,bqn->bqw", d_written, weightings)
-    return math.prod([d_written, *remaining]), d_weightings, d_erase_vectors, d_add_vectors
+    kept = tf.unstack(1 - _outer_products(erase_vectors, weightings), axis=1)  # Q of [B, W, N]
+    d_weightings, d_erase_vectors = [], []
+    for head in range(len(kept)):
+        d_erased = -math.prod([d_written, memory, *kept[:head], *kept[head + 1 :]])
+        d_weightings.append(tf.matmul(erase_vectors[:, head : head + 1], d_erased))
+        d_erase_vectors.append(tf.matmul(weightings[:, head : head + 1], d_erased, transpose_b=True))
+    return (
+        math.prod([d_written, *kept]),
+        tf.concat(d_weightings, axis=1) + tf.matmul(add_vectors, d_written),
+        tf.concat(d_erase_vectors, axis=1),
+        tf.matmul(weightings, d_written, transpose_b=True),
+    )
+
+
+def _outer_products(vectors, weightings):
+    """[B, Q, W], [B, Q, N] -> [B, Q, W, N]."""
+    return vectors[..., tf.newaxis] * weightings[:, :, tf.newaxis, :]

@@ -42,8 +42,17 @@ class NTM(keras.Model):
         self.cell.build((None, input_shape[-1]))
         self.output_layer.build((None, self.cell.output_size))
 
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.options["output_size"])
+
     def initial_state(self, batch_size, seed=None):
-        """The NTMState before the first step; see `NTMCell.get_initial_state`. The model must have been built."""
+        """The NTMState before the first step; see `NTMCell.get_initial_state`.
+
+        Raises:
+            ValueError: the model has no weights yet: call it once, or `build` it.
+        """
+        if not self.built:
+            raise ValueError("the model has no weights yet: call it once, or build it")
         return NTMState.from_flat(self.cell.get_initial_state(batch_size, seed=seed))
 
     def call(self, inputs, mask=None, initial_state=None, steps=None):
@@ -83,7 +92,7 @@ class NTM(keras.Model):
 
     def _prepared(self, inputs):
         """The inputs as a tensor, the model built for them: what Keras does for `call` alone."""
-        inputs = tf.convert_to_tensor(inputs, self.compute_dtype)
+        inputs = tf.cast(inputs, self.compute_dtype)
         if not self.built:
             self.build(inputs.shape)
         return inputs
@@ -92,4 +101,4 @@ class NTM(keras.Model):
         if initial_state is None:
             return self.initial_state(tf.shape(inputs)[0])
         state = NTMState(*initial_state)
-        return tf.nest.map_structure(lambda tensor: tf.convert_to_tensor(tensor, self.compute_dtype), state)
+        return tf.nest.map_structure(lambda tensor: tf.cast(tensor, self.compute_dtype), state)

@@ -17,6 +17,8 @@ from pathlib import Path
 import filelock
 import tensorflow as tf
 
+from ntm.checkpoints import write_tensors
+
 KEPT_CHECKPOINTS = 5
 PREFIX = "model.ckpt"  # of the files in a checkpoint's directory
 METRICS = ("iteration", "sequences", "seconds", "loss", "hamming_distance", "bits_per_sequence", "gradient_norm")
@@ -42,20 +44,27 @@ class RunDirectory:
         self.path = Path(path)
         if config is None:
             self.config = read_config(self.path)
-        elif self.path.is_dir() and any(self.path.iterdir()):
-            what = "holds a run: --resume goes on with it" if (self.path / "config.json").exists() else "is not empty"
-            raise RunError(f"{self.path} {what}")
+        self._events = None
         try:
-            (self.path / "checkpoints").mkdir(parents=True, exist_ok=True)
+            if config is not None and self.path.is_dir():
+                self._refuse_unless_empty()
+            self.path.mkdir(parents=True, exist_ok=True)
             self._lock = filelock.FileLock(self.path / ".lock")
             self._lock.acquire(timeout=0)
+            if config is not None:
+                self._refuse_unless_empty()
+                self.write_config(config)
+            (self.path / "checkpoints").mkdir(exist_ok=True)
         except filelock.Timeout:
             raise RunError(f"{self.path} is in use by another train.py") from None
         except OSError as error:
             raise RunError(f"{self.path} cannot be written: {error.strerror}") from None
-        if config is not None:
-            self.write_config(config)
-        self._events = None
+
+    def _refuse_unless_empty(self):
+        present = {entry.name for entry in self.path.iterdir()} - {".lock"}
+        if present:
+            what = "holds a run: --resume goes on with it" if "config.json" in present else "is not empty"
+            raise RunError(f"{self.path} {what}")
 
     def __enter__(self):
         return self
@@ -75,14 +84,28 @@ class RunDirectory:
         _write_aside(self.path / "config.json", json.dumps(config, indent=2) + "\n")
 
     def start_metrics(self, iteration):
-        """Readies metrics.csv and the events for rows after `iteration`; rows past it, of a run cut short, go."""
-        path = self.path / "metrics.csv"
+        """Readies metrics.csv and the events for rows after `iteration`.
+
+        Of the rows there are, those go that a run cut short wrote past it, and one that a shorter run ended with before
+        `log_every` iterations were full.
+        """
+        path, every = self.path / "metrics.csv", self.config["log_every"]
         rows = []
         if path.exists():
             with path.open(newline="") as file:
-                rows = [row for row in csv.reader(file) if _is_whole_row(row) and int(row[0]) <= iteration]
+                rows = [
+                    row
+                    for row in csv.reader(file)
+                    if _is_whole_row(row) and int(row[0]) <= iteration and int(row[0]) % every == 0
+                ]
         _write_aside(path, "".join(",".join(row) + "\n" for row in [METRICS, *rows]))
+        # TensorBoard would draw both what was written before a kill and what is written again: its events begin anew.
+        for old in self.path.glob("events.out.tfevents.*"):
+            old.unlink()
         self._events = tf.summary.create_file_writer(str(self.path))
+        for row in rows:
+            self._write_events(int(row[0]), map(float, row[3:]))
+        self._events.flush()
 
     def log(self, row):
         """Appends a row, a dict of METRICS, to metrics.csv and to the events."""
@@ -91,13 +114,16 @@ class RunDirectory:
             file.write(
                 ",".join(f"{row[name]:.9g}" if name in METRICS[3:] else str(row[name]) for name in METRICS) + "\n"
             )
-        with self._events.as_default(step=row["iteration"]):
-            for name in METRICS[3:]:
-                tf.summary.scalar(name, row[name])
+        self._write_events(row["iteration"], [row[name] for name in METRICS[3:]])
         self._events.flush()
 
-    def save(self, checkpoint, iteration):
-        """Writes a tf.train.Checkpoint to checkpoints/step-ITERATION, whole or not at all, and drops the oldest.
+    def _write_events(self, iteration, values):
+        with self._events.as_default(step=iteration):
+            for name, value in zip(METRICS[3:], values):
+                tf.summary.scalar(name, value)
+
+    def save(self, variables, iteration):
+        """Writes a dict of variables to checkpoints/step-ITERATION, whole or not at all, and drops the oldest.
 
         Returns:
             The checkpoint's directory.
@@ -105,7 +131,8 @@ class RunDirectory:
         directory = self.path / "checkpoints" / f"step-{iteration}"
         aside = directory.with_name(f".{directory.name}")
         shutil.rmtree(aside, ignore_errors=True)
-        checkpoint.write(str(aside / PREFIX))
+        aside.mkdir()
+        write_tensors(aside / PREFIX, variables)
         if directory.exists():
             shutil.rmtree(directory)
         aside.rename(directory)
@@ -151,13 +178,16 @@ def newest_run(root):
     return configs[-1].parent
 
 
-def unused_directory(root, name):
-    """`root`/`name`, or the first of `root`/`name`-2, -3 ... that does not exist."""
+def new_directory(root, name):
+    """Makes `root`/`name`, or the first of `root`/`name`-2, -3 ... that does not exist, and returns its path."""
     path, number = Path(root) / name, 1
-    while path.exists():
-        number += 1
-        path = Path(root) / f"{name}-{number}"
-    return path
+    while True:
+        try:
+            path.mkdir(parents=True)
+            return path
+        except FileExistsError:
+            number += 1
+            path = Path(root) / f"{name}-{number}"
 
 
 def _iteration_of(directory):

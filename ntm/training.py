@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from ntm.checkpoints import model_variables
 from ntm.losses import LOSSES
 from ntm.metrics import bits_per_sequence, hamming_distance
 
@@ -13,7 +14,7 @@ TRAINING, VALIDATION, REPORT = range(3)
 
 
 class Metrics(NamedTuple):
-    """Means over the updates since the last `Trainer.take_metrics`."""
+    """Means over the updates since `Trainer.start_metrics`."""
 
     loss: float
     hamming_distance: float  # wrong bits a sequence
@@ -21,8 +22,8 @@ class Metrics(NamedTuple):
     gradient_norm: float  # before clipping
 
 
-class Trainer(tf.Module):
-    """Trains a model on a task. All that decides how training goes on is in its `checkpoint`.
+class Trainer:
+    """Trains a model on a task.
 
     Update i draws its batch from (seed, i) alone, so that training cut anywhere and resumed is training not cut.
 
@@ -36,7 +37,6 @@ class Trainer(tf.Module):
     """
 
     def __init__(self, model, task, optimizer, loss="sum", batch_size=1, seed=0):
-        super().__init__()
         optimizer.build(model.trainable_variables)
         self.model, self.task, self.optimizer = model, task, optimizer
         self.loss, self.batch_size = LOSSES[loss], batch_size
@@ -46,33 +46,36 @@ class Trainer(tf.Module):
         self._totals = tf.Variable(tf.zeros(len(Metrics._fields)), name="totals")
         self._updates_in_totals = tf.Variable(0.0, name="updates_in_totals")
         self._advance = tf.function(self._train_to, jit_compile=True, autograph=False)
-        self.checkpoint = tf.train.Checkpoint(
-            model=model,
-            optimizer=optimizer,
-            iteration=self.iteration,
-            seconds=self.seconds,
-            totals=self._totals,
-            updates_in_totals=self._updates_in_totals,
-        )
+
+    def variables(self):
+        """All that decides how training goes on, by the names that checkpoints give it."""
+        own = (self.iteration, self.seconds, self._totals, self._updates_in_totals)
+        return {
+            **model_variables(self.model),
+            **{f"optimizer/{i}": variable for i, variable in enumerate(self.optimizer.variables)},
+            **{variable.name.removesuffix(":0"): variable for variable in own},
+        }
 
     def advance(self, iteration):
         """Trains up to an iteration.
 
         Returns:
-            Whether every loss and gradient was finite. If not, training has stopped right after the update that was
-            not, and the weights are of no use.
+            Whether every loss, every gradient and the weights at the end were finite. If not, training has stopped
+            right after the update that was not, and the weights are of no use.
         """
         start = time.perf_counter()
         finite = bool(self._advance(tf.constant(iteration)))
         self.seconds.assign_add(time.perf_counter() - start)
         return finite
 
-    def take_metrics(self):
-        """Returns Metrics and starts their means afresh."""
-        metrics = Metrics(*(self._totals / self._updates_in_totals).numpy().tolist())
+    def metrics(self):
+        """Metrics of the updates since `start_metrics`."""
+        return Metrics(*(self._totals / self._updates_in_totals).numpy().tolist())
+
+    def start_metrics(self):
+        """Starts the means of `metrics` afresh."""
         self._totals.assign(tf.zeros_like(self._totals))
         self._updates_in_totals.assign(0.0)
-        return metrics
 
     def _train_to(self, stop):
         def go_on(iteration, totals, finite):
@@ -87,7 +90,8 @@ class Trainer(tf.Module):
         self.iteration.assign(iteration)
         self._totals.assign(totals)
         self._updates_in_totals.assign_add(tf.cast(iteration - first, tf.float32))
-        return finite
+        weights = [tf.reduce_all(tf.math.is_finite(weight)) for weight in self.model.trainable_variables]
+        return finite & tf.reduce_all(weights)
 
     def _update(self, seed):
         """One update of the weights. Returns the fields of Metrics as one tensor."""

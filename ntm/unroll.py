@@ -50,24 +50,25 @@ def unroll(cell, inputs, initial_state, mask=None, steps=None):
     Returns:
         Outputs [B, T, cell.output_size] and the final NTMState.
     """
-    projected, mask, steps = _prepare(cell, inputs, mask, steps)
+    projected, running, mask, steps = _prepare(cell, inputs, mask, steps)
 
     @tf.custom_gradient
     def run(projected, recurrent_kernel, heads_kernel, heads_bias, *flat_state):
         weights = StepWeights(recurrent_kernel, heads_kernel, heads_bias)
-        history, final_state = _forward(cell, weights, projected, NTMState.from_flat(flat_state), mask, steps)
+        state = NTMState.from_flat(flat_state)
+        history, final_state = _forward(cell, weights, projected, state, mask, steps)
 
         def gradient(d_controller_outputs, d_read_vectors, *d_final_state):
             return _backward(cell, weights, history, mask, steps, d_controller_outputs, d_read_vectors, d_final_state)
 
         return (history.controller_output, history.state.read_vectors[1:], *final_state.flat()), gradient
 
-    controller_outputs, read_vectors, *final_state = run(projected, *cell.step_weights(), *initial_state.flat())
+    controller_outputs, read_vectors, *final_state = run(
+        projected, *cell.step_weights(), *initial_state.transposed().flat()
+    )
     outputs = cell.output(controller_outputs, read_vectors)
-    running = tf.range(tf.shape(outputs)[0]) < steps  # [T]
-    running = running[:, tf.newaxis] if mask is None else running[:, tf.newaxis] & mask
     outputs = tf.where(running[..., tf.newaxis], outputs, tf.zeros_like(outputs))
-    return _swap_batch_and_time(outputs), NTMState.from_flat(final_state)
+    return _swap_batch_and_time(outputs), NTMState.from_flat(final_state).transposed()
 
 
 def trace(cell, inputs, initial_state):
@@ -81,23 +82,34 @@ def trace(cell, inputs, initial_state):
     Returns:
         Outputs [B, T, cell.output_size] and a Trace.
     """
-    projected, mask, steps = _prepare(cell, inputs, None, None)
-    history, _ = _forward(cell, cell.step_weights(), projected, initial_state, mask, steps)
-    left = tf.nest.map_structure(lambda states: _swap_batch_and_time(states[1:]), history.state)
+    projected, _, mask, steps = _prepare(cell, inputs, None, None)
+    history, _ = _forward(cell, cell.step_weights(), projected, initial_state.transposed(), mask, steps)
+    left = tf.nest.map_structure(lambda states: _swap_batch_and_time(states[1:]), history.state.transposed())
     parameters = cell.heads.activate(_swap_batch_and_time(history.head_values))
     outputs = cell.output(_swap_batch_and_time(history.controller_output), left.read_vectors)
     return outputs, Trace(*left, *parameters)
 
 
 def _prepare(cell, inputs, mask, steps):
-    """Time-major projected inputs [T, B, ...] and mask [T, B] or None, and the number of steps to run."""
-    projected = cell.controller.project(_swap_batch_and_time(inputs))
-    length = tf.shape(projected)[0]
+    """The sequences as the loops need them, time in front.
+
+    Returns:
+        Projected inputs [T, B, ...]; which of them run, [T, B] or [T, 1]; the mask [T, B] or None; and the number of
+        steps to run.
+    """
+    inputs = _swap_batch_and_time(inputs)
+    length = tf.shape(inputs)[0]
+    steps = length if steps is None else tf.minimum(steps, length)
+    running = tf.range(length)[:, tf.newaxis] < steps
     if mask is not None:
         mask = tf.transpose(tf.cast(mask, tf.bool))
-        last = tf.reduce_max(tf.where(tf.reduce_any(mask, axis=1), tf.range(1, length + 1), 0))
-        steps = last if steps is None else tf.minimum(last, steps)
-    return projected, mask, length if steps is None else tf.minimum(steps, length)
+        running &= mask
+        last = tf.reduce_max(tf.where(tf.reduce_any(running, axis=1), tf.range(1, length + 1), 0))
+        # At least one, of which the mask makes nothing: the loop's results have shapes only if it runs.
+        steps = tf.minimum(tf.maximum(last, 1), length)
+    # Whatever stands past a sequence's end, NaN even, must not reach a product.
+    inputs = tf.where(running[..., tf.newaxis], inputs, tf.zeros_like(inputs))
+    return cell.controller.project(inputs), running, mask, steps
 
 
 def _forward(cell, weights, projected, state, mask, steps):

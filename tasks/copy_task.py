@@ -57,7 +57,9 @@ class CopyTask(Task):
         length_seed, bits_seed = split_seed(seed, 2)
         if length is None:
             length = random_integers([], length_seed, self.min_length, self.max_length)
-        bits = tf.cast(random_integers([batch_size, self.max_length, BITS], bits_seed, 0, 1), tf.float32)
+        # Position first: what a position draws does not depend on how many the longest sequence has.
+        bits = random_integers([self.max_length, batch_size, BITS], bits_seed, 0, 1)
+        bits = tf.cast(tf.transpose(bits, [1, 0, 2]), tf.float32)
         bits *= tf.cast(tf.range(self.max_length) < length, tf.float32)[:, tf.newaxis]
 
         times = tf.range(self.max_steps)

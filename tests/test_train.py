@@ -18,7 +18,7 @@ import tensorflow as tf
 import evaluate
 import train
 from experiment import load_run
-from ntm import runs
+from ntm import NTM, runs
 from ntm.training import Trainer
 
 ROOT = Path(__file__).parent.parent
@@ -104,27 +104,54 @@ def test_all_lengths_are_trained_in_one_compilation(finished, workspace):
     assert len(evaluations) == 1, compiled
 
 
-@pytest.mark.parametrize("attempt", range(2))
-def test_a_killed_run_resumes_bit_for_bit(finished, workspace, attempt):
-    whole = finished[0]
-    run_dir = workspace / f"killed-{attempt}"
-    process = start("train.py", *SMALL, "--iterations=600", f"--run-dir={run_dir.name}", cwd=workspace)
+LONG = [*SMALL, "--iterations=6000"]
+
+
+@pytest.fixture(scope="module")
+def long(workspace):
+    assert train.main([*LONG, f"--run-dir={workspace / 'long'}"]) == 0
+    return workspace / "long"
+
+
+@pytest.mark.parametrize("earliest", [20, 1000])
+def test_a_killed_run_resumes_bit_for_bit(long, workspace, earliest):
+    run_dir = workspace / f"killed-{earliest}"
+    process = start("train.py", *LONG, f"--run-dir={run_dir.name}", cwd=workspace)
     try:
-        # Any moment from the first row on, before the first checkpoint or after.
-        while not (run_dir / "metrics.csv").exists() or not losses(run_dir):
+        while not (run_dir / "metrics.csv").exists() or len(losses(run_dir)) < earliest / 20:
             assert process.poll() is None, process.communicate()
-            time.sleep(0.01)
-        time.sleep(random.uniform(0, 0.4))
+            time.sleep(0.005)
+        time.sleep(random.uniform(0, 0.1))
     finally:
         process.kill()
     process.communicate()
+    assert not (run_dir / "checkpoints" / "step-6000").exists()
     resumed = start("train.py", "--resume", f"--run-dir={run_dir.name}", cwd=workspace)
     _, err = resumed.communicate(timeout=300)
     assert resumed.returncode == 0, err
-    assert losses(run_dir) == losses(whole)
-    expected = tensors(whole, 600)
-    for name, tensor in tensors(run_dir, 600).items():
+    assert losses(run_dir) == losses(long)
+    expected = tensors(long, 6000)
+    for name, tensor in tensors(run_dir, 6000).items():
         np.testing.assert_array_equal(tensor, expected[name], err_msg=name)
+
+
+def test_a_second_process_is_refused_and_a_reader_that_leaves_ends_the_run(workspace):
+    process = start("train.py", *SMALL, "--iterations=10000000", "--run-dir=piped", cwd=workspace)
+    assert process.stdout.readline() and process.stdout.readline()
+    second = start("train.py", "--resume", "--run-dir=piped", cwd=workspace)
+    out, err = second.communicate(timeout=60)
+    assert (second.returncode, out, err) == (2, "", "train.py: error: piped is in use by another train.py\n")
+    process.stdout.close()
+    assert process.wait(timeout=60) == 128 + signal.SIGPIPE
+    assert process.stderr.read() == ""
+    assert runs.checkpoints(workspace / "piped")
+
+
+def test_another_architectures_checkpoint_is_refused_in_one_line(finished, workspace):
+    process = start("train.py", "--checkpoint=whole/checkpoints/step-600", cwd=workspace)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err.count("\n")) == (2, "", 1)
+    assert "whole/checkpoints/step-600" in err and "another architecture" in err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -191,6 +218,10 @@ def refused(capsys, main, *arguments):
         (["--resume", "--run-dir=whole", "--checkpoint=step-7"], ["whole/checkpoints/step-7/model.ckpt.index"]),
         (["--checkpoint=whole/checkpoints/step-600"], ["whole/checkpoints/step-600", "another architecture"]),
         (["--checkpoint=missing/step-1"], ["missing/step-1"]),
+        (["--checkpoint="], ["--checkpoint", "''"]),
+        (["--run-dir="], ["--run-dir", "''"]),
+        (["--max-length=99999999"], ["--max-length", "'99999999'"]),
+        (["--learning-rate=1e39"], ["--learning-rate", "'1e39'"]),
     ],
 )
 def test_train_refuses_in_one_line(finished, here, capsys, arguments, words):
@@ -199,6 +230,27 @@ def test_train_refuses_in_one_line(finished, here, capsys, arguments, words):
     for word in words:
         assert word in line
     assert (sorted(here.rglob("*")), json.loads((here / "whole" / "config.json").read_text())) == before
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"iterations": "many"},
+        {"iterations": None},
+        {"task": "copy"},
+        {"task": {"name": "knitting"}},
+        {"task": {"name": "copy", "colour": "red"}},
+        {"model": {"name": "ntm-lstm", "memory_width": "wide"}},
+        {"optimizer": {"speed": 11}},
+        {"training": {"loss": "x"}},
+        {"colour": "red"},
+    ],
+)
+def test_a_damaged_configuration_is_named(finished, here, capsys, damage):
+    (here / "bad").mkdir(exist_ok=True)
+    config = json.loads((here / "whole" / "config.json").read_text())
+    (here / "bad" / "config.json").write_text(json.dumps({**config, **damage}))
+    assert "bad/config.json" in refused(capsys, train.main, "--resume", "--run-dir=bad")
 
 
 def test_resume_without_any_run_is_refused(tmp_path, monkeypatch, capsys):
@@ -244,6 +296,18 @@ def test_new_runs_get_directories_of_their_own_and_resume_takes_the_newest(tmp_p
     started = tmp_path / "runs" / "copy-ntm-lstm-seed0"
     for one, other in zip(load_run(started)[1].weights, load_run(newest)[1].weights, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_run_from_other_weights_resumes_from_them(finished, here, monkeypatch):
+    """Killed before its first checkpoint, that is, with step-0 alone."""
+    monkeypatch.setattr(train, "REPORT_SEQUENCES", 2)
+    arguments = [*SMALL, "--iterations=40", "--checkpoint=whole/checkpoints/step-600"]
+    assert train.main([*arguments, "--run-dir=warm"]) == 0
+    assert json.loads((here / "warm" / "config.json").read_text())["checkpoint"] == "whole/checkpoints/step-600"
+    before = losses(here / "warm")
+    assert train.main(["--resume", "--run-dir=warm", "--checkpoint=step-0"]) == 0
+    assert losses(here / "warm") == before
+    assert float(before[0]["loss"]) < float(losses(finished[0])[0]["loss"])
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(here, capsys, monkeypatch):
@@ -316,6 +380,25 @@ def test_evaluate_reads_a_saved_model(finished, here, capsys):
     assert capsys.readouterr().out == saved
 
 
+def test_evaluate_refuses_damaged_and_unfitting_models(finished, here, capsys):
+    _, model = load_run(here / "whole")
+    model.save(here / "good.keras")
+    content = bytearray((here / "good.keras").read_bytes())
+    for position in np.linspace(0, len(content) - 1, 12).astype(int):
+        changed = content.copy()
+        changed[position] ^= 0xFF
+        (here / "changed.keras").write_bytes(changed)
+        try:
+            evaluate.main(["--weights=changed.keras", "--lengths=1", "--sequences=1"])  # not all of a zip is checked
+        except SystemExit as stop:
+            assert stop.code == 2
+        assert "changed.keras" in (err := capsys.readouterr().err) or err == ""
+    other = NTM(8, controller_units=5, memory_locations=9, memory_width=5)
+    other.build((None, None, 3))
+    other.save(here / "other.keras")
+    assert "3 inputs" in refused(capsys, evaluate.main, "--weights=other.keras")
+
+
 @pytest.mark.parametrize(
     "arguments, words",
     [
@@ -324,6 +407,7 @@ def test_evaluate_reads_a_saved_model(finished, here, capsys):
         (["--run-dir=whole", "--checkpoint=step-7"], ["step-7/model.ckpt.index is missing"]),
         (["--weights=nowhere.keras"], ["nowhere.keras"]),
         (["--weights=whole/config.json"], ["whole/config.json"]),
+        (["--weights=whole"], ["whole is not a file"]),
         (["--weights=x.keras", "--checkpoint=step-7"], ["--checkpoint", "step-7", "--run-dir"]),
         (["--run-dir=whole", "--lengths=0"], ["--lengths", "'0'"]),
         (["--run-dir=whole", "--lengths=10,,20"], ["--lengths", "''"]),

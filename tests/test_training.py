@@ -37,7 +37,7 @@ def test_calls_of_any_size_make_the_same_updates(trainer):
         assert other.advance(iteration)
     for one, two in zip(weights(trainer), weights(other), strict=True):
         np.testing.assert_array_equal(one, two)
-    assert trainer.take_metrics() == other.take_metrics()
+    assert trainer.metrics() == other.metrics()
     assert int(trainer.iteration) == 20
 
 
@@ -57,7 +57,7 @@ def test_an_update_is_a_step_of_the_optimizer_on_the_batchs_loss(trainer):
     trained.advance(1)
     for one, two in zip(weights(trained), weights(other), strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-6)
-    metrics = trained.take_metrics()
+    metrics = trained.metrics()
     np.testing.assert_allclose(metrics.loss, loss, rtol=1e-5)
     np.testing.assert_allclose(metrics.gradient_norm, tf.linalg.global_norm(gradients), rtol=1e-4)
 
@@ -75,6 +75,11 @@ def test_a_weight_out_of_range_stops_training_at_once():
     assert int(trainer.iteration) == 6
 
 
+def test_weights_that_the_last_update_broke_are_noticed():
+    """The loss was finite: it was taken before the update."""
+    assert not small_trainer(learning_rate=3e38).advance(1)
+
+
 def test_streams_of_one_seed_are_apart():
     task = CopyTask(1, 20)
     first = [task.batch(stream(0, purpose), 1, 20).inputs.numpy() for purpose in (TRAINING, VALIDATION, REPORT)]
@@ -87,6 +92,9 @@ def test_evaluator_counts_what_the_model_gets_wrong(trainer):
     model.output_layer.kernel.assign(tf.zeros_like(model.output_layer.kernel))
     model.output_layer.bias.assign([9.0] * 3 + [-9.0] * 5)
     evaluator = Evaluator(model, CopyTask(1, 4), 7, 150, stream(0, REPORT))
+    # The longest length to come does not change the sequences of a shorter one.
+    with_longer = Evaluator(model, CopyTask(1, 4), 30, 150, stream(0, REPORT)).measure(7)
+    assert with_longer["bit_errors_per_sequence"] == evaluator.measure(7)["bit_errors_per_sequence"]
     rows = [evaluator.measure(length) for length in (1, 7)]
     for row, length in zip(rows, (1, 7)):
         assert (row["task"], row["length"], row["sequences"]) == ("copy", length, 150)
@@ -109,6 +117,7 @@ def test_the_recipe_learns():
     evaluator = Evaluator(trainer.model, trainer.task, 5, 200, stream(config["seed"], VALIDATION))
     for iteration in range(1000, 16_001, 1000):
         assert trainer.advance(iteration)
-        if trainer.take_metrics().hamming_distance < 0.1 and evaluator.measure(5)["bit_errors_per_sequence"] == 0:
+        if trainer.metrics().hamming_distance < 0.1 and evaluator.measure(5)["bit_errors_per_sequence"] == 0:
             return
+        trainer.start_metrics()
     pytest.fail(f"after {iteration} sequences: {evaluator.measure(5)}")

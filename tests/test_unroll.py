@@ -141,11 +141,27 @@ def test_what_lies_past_the_end_changes_nothing(cell, inputs, mask):
         )
         return outputs, state, gradients
 
-    rubbish = tf.where(mask[..., tf.newaxis], inputs, 1e3)
-    clean, dirty = results(inputs), results(rubbish)
-    for one, other in zip(tf.nest.flatten(clean), tf.nest.flatten(dirty), strict=True):
-        np.testing.assert_array_equal(one, other)
-    assert not np.asarray(dirty[2][0])[~np.asarray(mask)].any()
+    clean = results(inputs)
+    for rubbish in (1e3, np.inf, np.nan):
+        dirty = results(tf.where(mask[..., tf.newaxis], inputs, rubbish))
+        for one, other in zip(tf.nest.flatten(clean), tf.nest.flatten(dirty), strict=True):
+            np.testing.assert_array_equal(one, other)
+        assert not np.asarray(dirty[2][0])[~np.asarray(mask)].any()
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_batch_of_nothing_but_padding_stays_where_it_is(cell, inputs, compiled):
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, None, I], tf.float64), tf.TensorSpec([None, None], tf.bool)],
+        jit_compile=compiled,
+        autograph=False,
+    )
+    def run(inputs, mask):
+        return unroll(cell, inputs, NTMState.from_flat(cell.get_initial_state(tf.shape(inputs)[0])), mask)
+
+    outputs, state = run(inputs, tf.zeros([B, T], tf.bool))
+    assert not outputs.numpy().any()
+    assert_close(state, initial_state(cell))
 
 
 def test_steps_cut_every_sequence_in_one_compiled_program(cell, inputs):
@@ -176,7 +192,6 @@ def test_trace_tells_what_each_step_left(cell, inputs):
     assert_close(outputs, unroll(cell, inputs, initial_state(cell))[0])
     state = initial_state(cell).flat()
     for t in range(T):
-        controller_output = state
         output, state = cell(inputs[:, t], state)
         left = [seen.memory, seen.read_weightings, seen.write_weightings, seen.read_vectors, *seen.controller]
         assert_close([tensor[:, t] for tensor in left], state)
