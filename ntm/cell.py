@@ -100,7 +100,7 @@ class NTMCell(keras.layers.Layer):
         recurrent_std=0.1,
         heads_std=0.1,
         initial_state="learned",
-        memory_std=0.05,
+        memory_std=0.5,
         **kwargs,
     ):
         super().__init__(**kwargs)
