@@ -144,12 +144,7 @@ def load_weights(path, task):
     if not isinstance(model, NTM) or not model.cell.built:
         raise CheckpointError(f"{path} holds no NTM with weights")
     task = TASKS[task]()
-    sizes = model.cell.controller.kernel.shape[0], model.options["output_size"]
-    if sizes != (task.input_size, task.output_size):
-        raise CheckpointError(
-            f"{path} has {sizes[0]} inputs and {sizes[1]} outputs, not the {task.input_size} and {task.output_size} of "
-            f"the {task.name} task"
-        )
+    _refuse_misfit(task, model, path)
     return task, model
 
 
@@ -157,6 +152,17 @@ def load_reference(prefix):
     """The task of the reference's checkpoint and its model.
 
     Raises:
-        CheckpointError: it is missing, damaged or not the reference's.
+        CheckpointError: it is missing, damaged, not the reference's or not the copy task's.
     """
-    return TASKS["copy"](**PRESETS["reference"]["task"]), load_reference_checkpoint(prefix)
+    task, model = TASKS["copy"](**PRESETS["reference"]["task"]), load_reference_checkpoint(prefix)
+    _refuse_misfit(task, model, prefix)
+    return task, model
+
+
+def _refuse_misfit(task, model, path):
+    sizes = model.cell.controller.kernel.shape[0], model.options["output_size"]
+    if sizes != (task.input_size, task.output_size):
+        raise CheckpointError(
+            f"{path} has {sizes[0]} inputs and {sizes[1]} outputs, not the {task.input_size} and {task.output_size} of "
+            f"the {task.name} task"
+        )

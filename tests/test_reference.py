@@ -1,5 +1,6 @@
 """The reference's checkpoint, read from files that the tests write and, where they are at hand, from its own."""
 
+import json
 import os
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import evaluate
 import oracle
 from experiment import build_trainer, default_config
 from ntm import NTMState, addressing
@@ -28,15 +30,19 @@ def write_checkpoint(prefix, tensors):
     )
 
 
-@pytest.fixture
-def tensors(rng):
+def random_tensors(rng, inputs, outputs):
     return {
-        f"{LSTM}/Matrix": rng.normal(size=(I + W + U, 4 * U)),
+        f"{LSTM}/Matrix": rng.normal(size=(inputs + W + U, 4 * U)),
         f"{LSTM}/Bias": rng.normal(size=4 * U),
         "controller/interface_weights": rng.normal(size=(U, 4 * W + 12)),
-        "controller/nn_output_weights": rng.normal(size=(U, O)),
-        "controller/mem_output_weights": rng.normal(size=(W, O)),  # unused by the reference's graph
+        "controller/nn_output_weights": rng.normal(size=(U, outputs)),
+        "controller/mem_output_weights": rng.normal(size=(W, outputs)),  # unused by the reference's graph
     }
+
+
+@pytest.fixture
+def tensors(rng):
+    return random_tensors(rng, I, O)
 
 
 def reference_step(tensors, x, state):
@@ -83,6 +89,25 @@ def test_a_checkpoint_runs_as_the_reference_describes_itself(tensors, batch, rng
         np.testing.assert_allclose(trace.memory[:, t], state[0], atol=1e-4)
         np.testing.assert_allclose(trace.read_weightings[:, t], state[1], atol=1e-4)
         np.testing.assert_allclose(trace.write_weightings[:, t], state[2], atol=1e-4)
+
+
+def test_evaluate_runs_a_checkpoint_from_either_controller_state(rng, tmp_path, capsys):
+    write_checkpoint(tmp_path / "model.ckpt", random_tensors(rng, 10, 10))
+    arguments = [f"--reference-checkpoint={tmp_path / 'model.ckpt'}", "--lengths=3", "--sequences=20", "--format=json"]
+    assert evaluate.main(arguments) == 0
+    from_zero = json.loads(capsys.readouterr().out)
+    assert evaluate.main([*arguments, "--carry-state"]) == 0
+    carried = json.loads(capsys.readouterr().out)
+    assert from_zero["length"] == carried["length"] == 3
+    assert from_zero["bits_per_sequence"] != carried["bits_per_sequence"]
+
+
+def test_a_checkpoint_of_another_task_is_refused(tensors, tmp_path, capsys):
+    write_checkpoint(tmp_path / "model.ckpt", tensors)
+    with pytest.raises(SystemExit) as stop:
+        evaluate.main([f"--reference-checkpoint={tmp_path / 'model.ckpt'}"])
+    assert stop.value.code == 2
+    assert f"has {I} inputs and {O} outputs" in capsys.readouterr().err
 
 
 def test_missing_files_are_named(tensors, tmp_path):

@@ -406,6 +406,7 @@ def test_evaluate_refuses_damaged_and_unfitting_models(finished, here, capsys):
         (["--run-dir=nowhere"], ["nowhere holds no run"]),
         (["--run-dir=whole", "--checkpoint=step-7"], ["step-7/model.ckpt.index is missing"]),
         (["--weights=nowhere.keras"], ["nowhere.keras"]),
+        (["--reference-checkpoint=nowhere"], ["nowhere.index is missing"]),
         (["--weights=whole/config.json"], ["whole/config.json"]),
         (["--weights=whole"], ["whole is not a file"]),
         (["--weights=x.keras", "--checkpoint=step-7"], ["--checkpoint", "step-7", "--run-dir"]),
