@@ -21,7 +21,7 @@ def main(argv=None):
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--run-dir", type=name, metavar="DIR", help="a training run's directory")
     source.add_argument("--weights", type=Path, metavar="FILE", help="a model saved by model.save, a .keras file")
-    source.add_argument("--reference-checkpoint", type=Path, metavar="PREFIX", help="the reference's weights")
+    source.add_argument("--reference-checkpoint", type=name, metavar="PREFIX", help="the reference's weights")
     parser.add_argument("--checkpoint", type=name, metavar="step-N", help="of --run-dir; its newest by default")
     parser.add_argument("--task", choices=TASKS, default="copy", help="of --weights (default copy)")
     parser.add_argument("--lengths", type=_lengths, metavar="L,L,...", help="(default: the task's own)")

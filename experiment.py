@@ -36,7 +36,7 @@ def default_config(preset="paper", task="copy", model="ntm-lstm"):
         "stop_when_solved": False,
         "checkpoint": None,
         "task": {"name": task, **sections["task"]},
-        "model": {"name": model, **MODELS[model], **sections["model"]},
+        "model": {"name": model, **sections["model"], **MODELS[model]},
         "optimizer": sections["optimizer"],
         "training": sections["training"],
     }

@@ -22,7 +22,7 @@ PRESETS = {
         },
         "training": {"loss": "sum", "batch_size": 1},
     },
-    # The reference's to the letter; docs/fidelity.md
+    # The reference's; what is left of differences is in docs/fidelity.md.
     "reference": {
         "task": {"max_length": 10, "every_step": True},
         "model": {**reference.ARCHITECTURE, "recurrent_std": 0.06},

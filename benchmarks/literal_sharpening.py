@@ -21,15 +21,29 @@ def literal_sharpen(weightings, sharpness):
     return powers / tf.reduce_sum(powers, axis=-1, keepdims=True)
 
 
+def automatic_address_gradient(stages, *arguments):
+    """TensorFlow's gradient of `address_in_stages`, in place of ours, which is that of our sharpening."""
+    *arguments, d_weightings = arguments
+    with tf.GradientTape() as tape:
+        tape.watch(arguments)
+        weightings = addressing.address_in_stages(*arguments).weightings
+    return tape.gradient(weightings, arguments, d_weightings)
+
+
 def main(argv=None):
     parser = Parser(prog="benchmarks.literal_sharpening", description=__doc__.splitlines()[0])
     parser.add_argument("--max-length", type=whole_number(1), default=20, metavar="N", help="(default 20)")
     parser.add_argument("--iterations", type=whole_number(1), default=20_000, metavar="N", help="(default 20000)")
     parser.add_argument("--seeds", type=whole_number(1), default=3, metavar="N", help="seeds 0 to N-1 (default 3)")
+    parser.add_argument("--forms", default="pow and divide,softmax of log", help="(default both: %(default)s)")
     arguments = parser.parse_args(argv)
-    ours = addressing.sharpen
-    for name, form in (("pow and divide", literal_sharpen), ("softmax of log", ours)):
-        addressing.sharpen = form
+    tf.get_logger().setLevel("ERROR")  # each seed is traced anew, of which TensorFlow would warn
+    forms = {
+        "softmax of log": (addressing.sharpen, addressing.address_gradient),
+        "pow and divide": (literal_sharpen, automatic_address_gradient),
+    }
+    for name in arguments.forms.split(","):
+        addressing.sharpen, addressing.address_gradient = forms[name]
         for seed in range(arguments.seeds):
             config = default_config(preset="reference")
             config["seed"] = seed
@@ -43,7 +57,6 @@ def main(argv=None):
                 else f"not finite at iteration {int(trainer.iteration)}"
             )
             print(f"{name}, seed {seed}: {outcome}", flush=True)
-    addressing.sharpen = ours
     return 0
 
 

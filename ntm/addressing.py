@@ -129,6 +129,9 @@ def address_gradient(stages, memory, previous_weightings, keys, strengths, gates
                      K(i) = k . M(i) / |k||M(i)|           dk = sum_i dK(i) (M(i) / |k||M(i)| - K(i) k / |k|^2)
                                                            dM(i) = dK(i) (k / |k||M(i)| - K(i) M(i) / |M(i)|^2)
 
+    A norm below the smallest counts as that in K but not in the terms of dk and dM that come from it: of a vector that
+    short they are next to nothing, of a zero vector nothing.
+
     Returns:
         The gradients of memory, previous_weightings, keys, strengths, gates, shifts and sharpness.
     """

@@ -72,6 +72,7 @@ class Heads(keras.layers.Layer):
             shape=(input_shape[-1], sum(self.sizes)),
             initializer=keras.initializers.RandomNormal(stddev=self.kernel_std),
         )
+        # Without a bias it is zero and stays so: the layer is one expression either way.
         self.bias = self.add_weight(name="bias", shape=(sum(self.sizes),), initializer="zeros", trainable=self.use_bias)
 
     def split(self, values):

@@ -37,11 +37,14 @@ def load_reference_checkpoint(prefix, memory_locations=128):
 
     Raises:
         CheckpointError: a file is missing or damaged, or it is no checkpoint of the reference's.
+        ValueError: memory_locations is less than the three that a shift needs.
     """
     tensors = read_tensors(prefix)
     for name in _NAMES:
         if name not in tensors:
             raise CheckpointError(f"checkpoint {prefix} is not the reference's: it has no {name}")
+        if tensors[name].dtype != np.float32 or tensors[name].ndim != (1 if name.endswith("Bias") else 2):
+            raise CheckpointError(f"checkpoint {prefix} is not the reference's: {name} is no float32 matrix or bias")
     matrix, bias, interface, output = (tensors[name] for name in _NAMES)
     units = interface.shape[0]
     width = (interface.shape[-1] - 12) // 4  # two heads of key, strength, gate, sharpness, 3 shifts; erase and add
@@ -53,7 +56,7 @@ def load_reference_checkpoint(prefix, memory_locations=128):
         (units, output.shape[-1]),
     )
     for name, shape in zip(_NAMES, expected):
-        if tensors[name].shape != shape or min(shape) < 1 or input_size < 1:
+        if tensors[name].shape != shape or min(*shape, width, input_size) < 1:
             raise CheckpointError(
                 f"checkpoint {prefix} is not the reference's: {name} has the shape {list(tensors[name].shape)}"
             )

@@ -102,8 +102,7 @@ def _prepare(cell, inputs, mask, steps):
     steps = length if steps is None else tf.minimum(steps, length)
     running = tf.range(length)[:, tf.newaxis] < steps
     if mask is not None:
-        mask = tf.transpose(tf.cast(mask, tf.bool))
-        running &= mask
+        running = mask = running & tf.transpose(tf.cast(mask, tf.bool))
         last = tf.reduce_max(tf.where(tf.reduce_any(running, axis=1), tf.range(1, length + 1), 0))
         # At least one, of which the mask makes nothing: the loop's results have shapes only if it runs.
         steps = tf.minimum(tf.maximum(last, 1), length)

@@ -50,16 +50,25 @@ def shift(weightings, shifts):
 
 
 def reference_shift(weightings, shifts):
-    """The reference's general form of equation (8): a cross-correlation, whose first shift weight is offset +S.
+    """The reference's optimized form of equation (8), a cross-correlation, for any batch and range.
 
-    For each location it gathers a window, wrapping indices by hand, and sums its product with the shift weights.
-    Args as `shift`, but with shift weights in the reference's order, +S to -S.
+    Location i gets the sum over k of shifts[k] weightings[i + k - S]: the first shift weight is offset +S.
+    """
+    reach = shifts.shape[-1] // 2
+    return sum(shifts[..., k, np.newaxis] * np.roll(weightings, reach - k, axis=-1) for k in range(2 * reach + 1))
+
+
+def reference_looped_shift(weightings, shifts):
+    """The reference's general form of equation (8), which its optimized one replaced: the first weight is offset -S.
+
+    For each location it gathers the locations from S after it to S before it, wrapping indices by hand, and sums their
+    product with the shift weights.
     """
     locations, reach = weightings.shape[-1], shifts.shape[-1] // 2
     shifted = []
     for i in range(locations):
         window = []
-        for j in range(-reach, reach + 1):
+        for j in range(reach, -reach - 1, -1):
             index = i + j
             if index < 0:
                 index += locations

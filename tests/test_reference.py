@@ -10,10 +10,12 @@ import tensorflow as tf
 
 import evaluate
 import oracle
-from experiment import build_trainer, default_config
+from experiment import MODELS, build_model, build_trainer, default_config
 from ntm import NTMState, addressing
 from ntm.checkpoints import CheckpointError
+from ntm.controller import FeedforwardController, LSTMController
 from ntm.reference import load_reference_checkpoint
+from presets import PRESETS
 
 LSTM = "Sequence_Loop/BasicLSTMCell/Linear"
 I, O, U, W, N = 4, 3, 5, 6, 9
@@ -138,6 +140,8 @@ def test_a_truncated_checkpoint_is_named(tensors, suffix, tmp_path):
         ("controller/interface_weights", (U,)),
         ("controller/nn_output_weights", (U + 1, O)),
         ("controller/nn_output_weights", None),
+        ("controller/interface_weights", ()),
+        ("controller/interface_weights", (U, 12)),
     ],
 )
 def test_a_different_checkpoint_is_named(tensors, name, shape, tmp_path):
@@ -148,6 +152,13 @@ def test_a_different_checkpoint_is_named(tensors, name, shape, tmp_path):
     write_checkpoint(tmp_path / "model.ckpt", tensors)
     with pytest.raises(CheckpointError, match="is not the reference's"):
         load_reference_checkpoint(tmp_path / "model.ckpt")
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("model", MODELS)
+def test_every_preset_takes_every_model(preset, model):
+    controller = build_model(default_config(preset=preset, model=model)).cell.controller
+    assert isinstance(controller, FeedforwardController if model == "ntm-feedforward" else LSTMController)
 
 
 def test_the_preset_is_the_reference():

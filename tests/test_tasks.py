@@ -112,11 +112,13 @@ def test_copy_draws_its_bits_apart_from_its_length():
     batches = [draw(i) for i in tf.range(2000)]
     lengths = np.array([int(batch.steps) for batch in batches])
     first_bits = np.array([batch.inputs[0, 1, 1:9].numpy() for batch in batches])
-    correlations = [np.corrcoef(first_bits[:, k], lengths)[0, 1] for k in range(8)]
-    # Of independent draws: mean 0, standard deviation 1/sqrt(2000) = 0.022.
-    assert np.abs(correlations).max() < 5 * 0.022
-    same_length = lengths == np.median(lengths)
-    assert len({tuple(bits) for bits in first_bits[same_length]}) > 0.5 * same_length.sum()
+    for bit in range(8):
+        counts = np.array(
+            [np.bincount(first_bits[lengths == length, bit].astype(int), minlength=2) for length in range(4, 43, 2)]
+        )
+        expected = counts.sum(1, keepdims=True) * counts.sum(0) / counts.sum()
+        # Chi-squared, 19 degrees of freedom: mean 19, deviation 6.2. A bit that the length settles gives 2000.
+        assert ((counts - expected) ** 2 / expected).sum() < 19 + 6 * 6.2
 
 
 @pytest.mark.parametrize("bounds, message", [((0, 5), "min_length=0"), ((6, 5), "max_length=5 is below min_length=6")])

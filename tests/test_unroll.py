@@ -185,6 +185,9 @@ def test_steps_and_mask_together_run_the_fewer(cell, inputs, mask):
     both = unroll(cell, inputs, initial_state(cell), mask, steps=tf.constant(3))
     cut = unroll(cell, inputs, initial_state(cell), mask & (tf.range(T) < 3))
     assert_close(both, cut)
+    outputs, state = unroll(cell, inputs, initial_state(cell), mask, steps=tf.constant(0))
+    assert not outputs.numpy().any()
+    assert_close(state, initial_state(cell))
 
 
 def test_trace_tells_what_each_step_left(cell, inputs):
