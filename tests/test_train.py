@@ -280,12 +280,9 @@ def test_resume_falls_back_to_the_newest_whole_checkpoint(finished, here, capsys
 def test_new_runs_get_directories_of_their_own_and_resume_takes_the_newest(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(train, "REPORT_SEQUENCES", 2)
-    for _ in range(2):
-        assert train.main([*SMALL, "--iterations=3", "--seed=4"]) == 0
-    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [
-        "copy-ntm-lstm-seed4",
-        "copy-ntm-lstm-seed4-2",
-    ]
+    (tmp_path / "runs" / "copy-ntm-lstm-seed4").mkdir(parents=True)
+    assert train.main([*SMALL, "--iterations=3", "--seed=4"]) == 0
+    assert not list((tmp_path / "runs" / "copy-ntm-lstm-seed4").iterdir())
     capsys.readouterr()
     assert train.main(["--resume", "--iterations=5"]) == 0
     assert "runs/copy-ntm-lstm-seed4-2" in capsys.readouterr().out

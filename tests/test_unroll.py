@@ -77,8 +77,7 @@ def value_and_gradients(run, cell, inputs):
     return (outputs, state), tape.gradient(value, [inputs, *cell.trainable_variables])
 
 
-@pytest.mark.parametrize("how", ["eager", "graph", "compiled"])
-@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("how, masked", [("eager", False), ("eager", True), ("graph", True), ("compiled", True)])
 def test_outputs_and_gradients_are_those_of_a_plain_loop(cell, inputs, mask, masked, how):
     mask = mask if masked else None
 
