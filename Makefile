@@ -17,7 +17,7 @@ train: install
 	$(BIN)/python train.py --iterations=100000 $(ARGS)
 
 test: install
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: install
 	$(BIN)/ruff check .
