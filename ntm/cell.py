@@ -178,17 +178,18 @@ class NTMCell(keras.layers.Layer):
         self.controller.build(input_shape[-1], self.read_heads * self.memory_width)
         self.heads.build((None, self.controller_units))
         if self.learned_state:
-            # Weightings are kept as logits, so that training cannot push them off the simplex. Each weight is an
-            # attribute of its own: TensorFlow's checkpoints do not look into a Keras layer's lists.
-            for name, shape in zip(self._initial_names(), self._state_shapes.flat()):
-                initializer = (
-                    keras.initializers.RandomNormal(stddev=self.memory_std) if name == "initial_memory" else "zeros"
+            # Weightings are kept as logits, so that training cannot push them off the simplex.
+            controller = [f"controller_{i}" for i in range(len(self._state_shapes.controller))]
+            self._initial = [
+                self.add_weight(
+                    name=f"initial_{name}",
+                    shape=shape,
+                    initializer=(
+                        keras.initializers.RandomNormal(stddev=self.memory_std) if name == "memory" else "zeros"
+                    ),
                 )
-                setattr(self, name, self.add_weight(name=name, shape=shape, initializer=initializer))
-
-    def _initial_names(self):
-        controller = [f"controller_{i}" for i in range(len(self._state_shapes.controller))]
-        return [f"initial_{name}" for name in (*NTMState._fields[:4], *controller)]
+                for name, shape in zip((*NTMState._fields[:4], *controller), self._state_shapes.flat())
+            ]
 
     def get_initial_state(self, batch_size, seed=None):
         """The state before the first step, as a flat list of tensors (see `NTMState.from_flat`).
@@ -199,7 +200,7 @@ class NTMCell(keras.layers.Layer):
                 one does not use it.
         """
         if self.learned_state:
-            initial = NTMState.from_flat([tf.convert_to_tensor(getattr(self, name)) for name in self._initial_names()])
+            initial = NTMState.from_flat([tf.convert_to_tensor(weight) for weight in self._initial])
             initial = initial._replace(
                 read_weightings=tf.nn.softmax(initial.read_weightings),
                 write_weightings=tf.nn.softmax(initial.write_weightings),
