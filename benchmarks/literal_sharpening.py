@@ -21,13 +21,19 @@ def literal_sharpen(weightings, sharpness):
     return powers / tf.reduce_sum(powers, axis=-1, keepdims=True)
 
 
-def automatic_address_gradient(stages, *arguments):
-    """TensorFlow's gradient of `address_in_stages`, in place of ours, which is that of our sharpening."""
-    *arguments, d_weightings = arguments
+def literal_slopes(norms, similarities, previous_weightings, weightings, *parameters):
+    """In place of `address_slopes`, which is of our sharpening: all that TensorFlow needs to differentiate."""
+    return previous_weightings, *parameters
+
+
+def automatic_gradient(slopes, memory, d_weightings):
+    """TensorFlow's gradient of `address`, in place of ours."""
+    arguments = tf.linalg.matrix_transpose(memory), *slopes
     with tf.GradientTape() as tape:
         tape.watch(arguments)
-        weightings = addressing.address_in_stages(*arguments).weightings
-    return tape.gradient(weightings, arguments, d_weightings)
+        weightings = addressing.address(*arguments)
+    d_memory, *gradients = tape.gradient(weightings, arguments, d_weightings)
+    return tf.linalg.matrix_transpose(d_memory), *gradients
 
 
 def main(argv=None):
@@ -39,11 +45,11 @@ def main(argv=None):
     arguments = parser.parse_args(argv)
     tf.get_logger().setLevel("ERROR")  # each seed is traced anew, of which TensorFlow would warn
     forms = {
-        "softmax of log": (addressing.sharpen, addressing.address_gradient),
-        "pow and divide": (literal_sharpen, automatic_address_gradient),
+        "softmax of log": (addressing.sharpen, addressing.address_slopes, addressing.address_gradient),
+        "pow and divide": (literal_sharpen, literal_slopes, automatic_gradient),
     }
     for name in arguments.forms.split(","):
-        addressing.sharpen, addressing.address_gradient = forms[name]
+        addressing.sharpen, addressing.address_slopes, addressing.address_gradient = forms[name]
         for seed in range(arguments.seeds):
             config = default_config(preset="reference")
             config["seed"] = seed

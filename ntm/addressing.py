@@ -23,8 +23,8 @@ def content_weighting(memory, keys, strengths):
     Returns:
         Weightings [B, H, N].
     """
-    similarities, _ = _cosine_similarities(tf.linalg.matrix_transpose(memory), keys)
-    return tf.nn.softmax(strengths[..., tf.newaxis] * similarities)
+    transposed = tf.linalg.matrix_transpose(memory)
+    return _match(cosine_similarities(transposed, inverse_norms(transposed), keys), strengths)
 
 
 def interpolate(content_weightings, previous_weightings, gates):
@@ -79,17 +79,6 @@ def sharpen(weightings, sharpness):
     return tf.nn.softmax(sharpness[..., tf.newaxis] * tf.math.log(tf.maximum(weightings, _smallest(weightings))))
 
 
-class AddressingStages(NamedTuple):
-    """What `address` computes on its way, each [B, H, N] unless said otherwise."""
-
-    inverse_norms: tf.Tensor  # [B, 1, N], 1 / |M(i)|
-    similarities: tf.Tensor  # cosine similarity of key and location, equation (6)
-    content: tf.Tensor  # w^c, equation (5)
-    gated: tf.Tensor  # w^g, equation (7)
-    shifted: tf.Tensor  # w~, equation (8)
-    weightings: tf.Tensor  # w, equation (9)
-
-
 def address(memory, previous_weightings, keys, strengths, gates, shifts, sharpness):
     """The whole of Figure 2: content, interpolation, shift, sharpening; equations (5) to (9).
 
@@ -104,60 +93,134 @@ def address(memory, previous_weightings, keys, strengths, gates, shifts, sharpne
         Weightings [B, H, N].
     """
     transposed = tf.linalg.matrix_transpose(memory)
-    return address_in_stages(transposed, previous_weightings, keys, strengths, gates, shifts, sharpness).weightings
+    similarities = cosine_similarities(transposed, inverse_norms(transposed), keys)
+    return address_in_stages(similarities, previous_weightings, strengths, gates, shifts, sharpness).weightings
 
 
-def address_in_stages(memory, previous_weightings, keys, strengths, gates, shifts, sharpness):
-    """As `address`, but of the transposed memory [B, W, N]; returns AddressingStages."""
-    similarities, inverse_norms = _cosine_similarities(memory, keys)
-    content = tf.nn.softmax(strengths[..., tf.newaxis] * similarities)
+def inverse_norms(memory):
+    """1 / |M(i)|, [B, 1, N], of the transposed memory [B, W, N]."""
+    return _inverse_norms(memory, axis=1)
+
+
+def cosine_similarities(memory, norms, keys):
+    """Similarities K [B, H, N] of keys [B, H, W] to the transposed memory [B, W, N]: equation (6).
+
+    `norms` are the memory's `inverse_norms`: a memory that is looked at twice need not be measured twice.
+    """
+    return tf.matmul(keys, memory) * norms * _inverse_norms(keys, axis=-1)
+
+
+class AddressingStages(NamedTuple):
+    """What `address` computes on its way, each [B, H, N]."""
+
+    content: tf.Tensor  # w^c, equation (5)
+    gated: tf.Tensor  # w^g, equation (7)
+    shifted: tf.Tensor  # w~, equation (8)
+    weightings: tf.Tensor  # w, equation (9)
+
+
+def address_in_stages(similarities, previous_weightings, strengths, gates, shifts, sharpness):
+    """As `address`, from the similarities on; returns AddressingStages."""
+    content = _match(similarities, strengths)
     gated = interpolate(content, previous_weightings, gates)
     shifted = shift(gated, shifts)
-    return AddressingStages(inverse_norms, similarities, content, gated, shifted, sharpen(shifted, sharpness))
+    return AddressingStages(content, gated, shifted, sharpen(shifted, sharpness))
 
 
-def address_gradient(stages, memory, previous_weightings, keys, strengths, gates, shifts, sharpness, d_weightings):
-    """The gradients of `address_in_stages`'s arguments, given its stages and the gradient of the last.
+class AddressingSlopes(NamedTuple):
+    """What `address_gradient` multiplies with: all of it known before any gradient is. See there for the symbols."""
 
-    Backwards through Figure 2, with <x, y> the sum over locations. A softmax y = softmax(x) has dx = y (dy - <y, dy>).
+    sharpened: tf.Tensor  # [B, H, 2, N]: w; w (log w~ - <w, log w~>)
+    sharpening: tf.Tensor  # [B, H, N], gamma w / w~
+    rotated: tf.Tensor  # [B, H, 2S+1, N], w^g rotated by each offset
+    shifts: tf.Tensor  # [B, H, 2S+1], s
+    interpolated: tf.Tensor  # [B, H, 3, N]: w^c; w^c - w'; g w^c (K - <w^c, K>)
+    keeping: tf.Tensor  # [B, H], 1 - g
+    matching: tf.Tensor  # [B, H, N], beta g w^c / |k||M(i)|
+    projections: tf.Tensor  # [B, H, N], k . M(i) / |M(i)|^2
+    keys: tf.Tensor  # [B, H, W], k
+    key_shrink: tf.Tensor  # [B, H], beta / |k|^2
 
-        sharpen      w = softmax(gamma log w~)             dw~ = gamma dx / w~          dgamma = <dx, log w~>
-        shift        w~(i) = sum_k s(k) w^g(i - k)         dw^g(i) = sum_k s(k) dw~(i + k)
-                                                           ds(k) = <dw~, w^g rotated by k>
-        interpolate  w^g = g w^c + (1 - g) w_previous      dg = <dw^g, w^c - w_previous>
-        content      w^c = softmax(beta K)                 dK = beta dx                 dbeta = <dx, K>
-                     K(i) = k . M(i) / |k||M(i)|           dk = sum_i dK(i) (M(i) / |k||M(i)| - K(i) k / |k|^2)
-                                                           dM(i) = dK(i) (k / |k||M(i)| - K(i) M(i) / |M(i)|^2)
+
+def address_slopes(norms, similarities, previous_weightings, weightings, keys, strengths, gates, shifts, sharpness):
+    """The AddressingSlopes where `address` led to these weightings [B, H, N].
+
+    Args:
+        norms: [B, 1, N], the memory's `inverse_norms`.
+        similarities: [B, H, N], its `cosine_similarities` to the keys.
+        previous_weightings, keys, strengths, gates, shifts, sharpness: as for `address`.
+    """
+    stages = address_in_stages(similarities, previous_weightings, strengths, gates, shifts, sharpness)
+    content = stages.content
+    smallest = _smallest(stages.shifted)
+    log_shifted = tf.math.log(tf.maximum(stages.shifted, smallest))
+    inverse_key_norms = _inverse_norms(keys, axis=-1)
+    gated_content = gates[..., tf.newaxis] * content
+    return AddressingSlopes(
+        sharpened=tf.stack([weightings, weightings * (log_shifted - _mean(weightings, log_shifted))], axis=2),
+        sharpening=tf.where(
+            stages.shifted > smallest,
+            sharpness[..., tf.newaxis] * weightings / stages.shifted,
+            tf.zeros_like(weightings),
+        ),
+        rotated=tf.stack(_rotations(stages.gated, shifts.shape[-1]), axis=2),
+        shifts=shifts,
+        interpolated=tf.stack(
+            [
+                content,
+                content - previous_weightings,
+                gated_content * (similarities - _mean(content, similarities)),
+            ],
+            axis=2,
+        ),
+        keeping=1 - gates,
+        matching=strengths[..., tf.newaxis] * gated_content * norms * inverse_key_norms,
+        projections=similarities * norms / inverse_key_norms,
+        keys=keys,
+        key_shrink=strengths * tf.square(inverse_key_norms[..., 0]),
+    )
+
+
+def address_gradient(slopes, memory, d_weightings):
+    """The gradients of `address`'s arguments, given that of its result.
+
+    Backwards through Figure 2; <x, y> is the sum over locations, w' the previous weighting. A softmax y = softmax(x)
+    has dx = y (dy - <y, dy>). Every gradient is linear in the one that it follows from, so each sum is the product of
+    that one with a row that is known beforehand:
+
+        sharpen      w = softmax(gamma log w~)        dw~ = gamma w / w~ (dw - <w, dw>)
+                                                      dgamma = <w (log w~ - <w, log w~>), dw>
+        shift        w~(i) = sum_k s(k) w^g(i - k)    dw^g(i) = sum_k s(k) dw~(i + k)
+                                                      ds(k) = <w^g rotated by k, dw~>
+        interpolate  w^g = g w^c + (1 - g) w'         dw' = (1 - g) dw^g
+                                                      dg = <w^c - w', dw^g>
+        content      w^c = softmax(beta K)            dbeta = <g w^c (K - <w^c, K>), dw^g>
+                     K(i) = k . M(i) / |k||M(i)|      p(i) = beta g w^c(i) / |k||M(i)| (dw^g(i) - <w^c, dw^g>)
+                                                      dM(i) = p(i) (k - M(i) k . M(i) / |M(i)|^2)
+                                                      dk = sum_i p(i) M(i) - k beta dbeta / |k|^2
 
     A norm below the smallest counts as that in K but not in the terms of dk and dM that come from it: of a vector that
     short they are next to nothing, of a zero vector nothing.
 
+    Args:
+        slopes: AddressingSlopes.
+        memory: [B, W, N], transposed.
+        d_weightings: [B, H, N].
+
     Returns:
         The gradients of memory, previous_weightings, keys, strengths, gates, shifts and sharpness.
     """
-    d_logits = _softmax_gradient(stages.weightings, d_weightings)
-    smallest = _smallest(stages.shifted)
-    log_shifted = tf.math.log(tf.maximum(stages.shifted, smallest))
-    d_sharpness = _sum(d_logits * log_shifted)
-    d_shifted = tf.where(
-        stages.shifted > smallest, sharpness[..., tf.newaxis] * d_logits / stages.shifted, tf.zeros_like(d_logits)
-    )
-    offsets = shifts.shape[-1]
-    d_shifts = tf.stack([_sum(d_shifted * rotated) for rotated in _rotations(stages.gated, offsets)], axis=-1)
-    d_gated = shift(d_shifted, tf.reverse(shifts, [-1]))
-    d_gates = _sum(d_gated * (stages.content - previous_weightings))
-    gates = gates[..., tf.newaxis]
-    d_previous_weightings = (1 - gates) * d_gated
-    d_logits = _softmax_gradient(stages.content, gates * d_gated)
-    d_strengths = _sum(d_logits * stages.similarities)
-    d_similarities = strengths[..., tf.newaxis] * d_logits
-    inverse_key_norms = _inverse_norms(keys, axis=-1)
-    d_products = d_similarities * inverse_key_norms * stages.inverse_norms
-    weighted = d_similarities * stages.similarities
-    d_keys = tf.einsum("bhn,bwn->bhw", d_products, memory)
-    d_keys -= keys * tf.square(inverse_key_norms) * _sum(weighted)[..., tf.newaxis]
-    shrink = tf.square(stages.inverse_norms) * tf.reduce_sum(weighted, axis=1, keepdims=True)  # [B, 1, N]
-    d_memory = tf.einsum("bhw,bhn->bwn", keys, d_products) - memory * shrink
+    mean, d_sharpness = tf.unstack(tf.linalg.matvec(slopes.sharpened, d_weightings), axis=2)
+    d_shifted = slopes.sharpening * (d_weightings - mean[..., tf.newaxis])
+    d_shifts = tf.linalg.matvec(slopes.rotated, d_shifted)
+    d_gated = shift(d_shifted, tf.reverse(slopes.shifts, [-1]))
+    mean, d_gates, d_strengths = tf.unstack(tf.linalg.matvec(slopes.interpolated, d_gated), axis=2)
+    d_previous_weightings = slopes.keeping[..., tf.newaxis] * d_gated
+    d_products = slopes.matching * (d_gated - mean[..., tf.newaxis])  # p
+    shrink = tf.reduce_sum(d_products * slopes.projections, axis=1, keepdims=True)  # [B, 1, N]
+    d_memory = tf.matmul(slopes.keys, d_products, transpose_a=True) - memory * shrink
+    d_keys = tf.matmul(d_products, memory, transpose_b=True)
+    d_keys -= slopes.keys * (slopes.key_shrink * d_strengths)[..., tf.newaxis]
     return d_memory, d_previous_weightings, d_keys, d_strengths, d_gates, d_shifts, d_sharpness
 
 
@@ -169,22 +232,17 @@ def _rotations(weightings, offsets):
     return [padded[..., offsets - 1 - k : offsets - 1 - k + locations] for k in range(offsets)]
 
 
-def _softmax_gradient(results, d_results):
-    return results * (d_results - _sum(results * d_results)[..., tf.newaxis])
-
-
-def _sum(values):
-    return tf.reduce_sum(values, axis=-1)
+def _mean(weightings, values):
+    """<w, values>, [B, H, 1]."""
+    return tf.reduce_sum(weightings * values, axis=-1, keepdims=True)
 
 
 def _smallest(values):
     return np.finfo(values.dtype.as_numpy_dtype).tiny
 
 
-def _cosine_similarities(memory, keys):
-    """Similarities [B, H, N] of keys to the transposed memory [B, W, N], and its inverse norms [B, 1, N]."""
-    inverse_norms = _inverse_norms(memory, axis=1)
-    return tf.matmul(keys, memory) * inverse_norms * _inverse_norms(keys, axis=-1), inverse_norms
+def _match(similarities, strengths):
+    return tf.nn.softmax(strengths[..., tf.newaxis] * similarities)
 
 
 def _inverse_norms(vectors, axis):

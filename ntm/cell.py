@@ -29,15 +29,31 @@ class NTMState(NamedTuple):
         """The inverse of `from_flat`: a list of tensors, as Keras wants an RNN cell's states."""
         return [*self[:4], *self.controller]
 
-    def transposed(self):
-        """The state with the last two axes of its memory exchanged: inside, it is [B, W, N] (see memory.py)."""
-        return self._replace(memory=tf.linalg.matrix_transpose(self.memory))
+    def inside(self):
+        """The state as steps hold it: its memory a TransposedMemory."""
+        return self._replace(memory=TransposedMemory.of(tf.linalg.matrix_transpose(self.memory)))
+
+    def outside(self):
+        """The inverse of `inside`."""
+        return self._replace(memory=tf.linalg.matrix_transpose(self.memory.cells))
+
+
+class TransposedMemory(NamedTuple):
+    """The memory inside (see memory.py), with what the next addressing needs of it."""
+
+    cells: tf.Tensor  # [B, W, N]
+    inverse_norms: tf.Tensor  # [B, 1, N], of the locations
+
+    @classmethod
+    def of(cls, cells):
+        return cls(cells, addressing.inverse_norms(cells))
 
 
 class StepWeights(NamedTuple):
     """The weights that every step uses, as tensors."""
 
-    recurrent_kernel: tf.Tensor  # [R*W (+ U), gates * U]
+    controller_kernel: tf.Tensor  # [I + R*W (+ U), gates * U]
+    controller_bias: tf.Tensor  # [gates * U]
     heads_kernel: tf.Tensor  # [U, P], P the heads' parameters
     heads_bias: tf.Tensor  # [P]
 
@@ -48,8 +64,20 @@ class StepResult(NamedTuple):
     preactivations: tf.Tensor  # [B, gates * U], of the controller
     controller_output: tf.Tensor  # [B, U]
     head_values: tf.Tensor  # [B, P], the heads' parameters before their activations
-    stages: tuple  # AddressingStages of the write heads, and of the read heads
+    write_similarities: tf.Tensor  # [B, Q, N]
+    read_similarities: tf.Tensor  # [B, R, N]
     state: NTMState
+
+
+class ActSlopes(NamedTuple):
+    """What `NTMCell.act_gradient` needs beside the memory, all of it known before any gradient is."""
+
+    read_weightings: tf.Tensor  # [B, R, N]
+    write_weightings: tf.Tensor  # [B, Q, N]
+    erase_vectors: tf.Tensor  # [B, Q, W]
+    add_vectors: tf.Tensor  # [B, Q, W]
+    writing: addressing.AddressingSlopes
+    reading: addressing.AddressingSlopes
 
 
 @keras.saving.register_keras_serializable(package="ntm")
@@ -222,92 +250,122 @@ class NTMCell(keras.layers.Layer):
 
     def step_weights(self):
         """The `StepWeights` of this cell."""
-        return StepWeights(
-            *map(tf.convert_to_tensor, (self.controller.recurrent_kernel, self.heads.kernel, self.heads.bias))
-        )
+        heads = map(tf.convert_to_tensor, (self.heads.kernel, self.heads.bias))
+        return StepWeights(*self.controller.weights_of_row(), *heads)
 
-    def step(self, projected, state, weights):
-        """One time step, of the transposed state (see `NTMState.transposed`).
+    def step(self, inputs, state, weights):
+        """One time step.
 
         Args:
-            projected: [B, gates * U], the step's input through `controller.project`.
-            state: NTMState, transposed.
+            inputs: [B, I].
+            state: NTMState, inside.
             weights: StepWeights.
 
         Returns:
             StepResult.
         """
-        feedback = self.controller.feedback(flatten_vectors(state.read_vectors), state.controller)
-        preactivations = projected + tf.matmul(feedback, weights.recurrent_kernel)
+        row = self.controller.row(inputs, flatten_vectors(state.read_vectors), state.controller)
+        preactivations = tf.matmul(row, weights.controller_kernel) + weights.controller_bias
         controller_output, controller_state = self.controller.activate(preactivations, state.controller)
         head_values = tf.matmul(controller_output, weights.heads_kernel) + weights.heads_bias
-        acted, stages = self.act(self.heads.activate(head_values), state)
-        return StepResult(
-            preactivations, controller_output, head_values, stages, acted._replace(controller=controller_state)
-        )
+        acted, *similarities = self.act(self.heads.activate(head_values), state)
+        state = acted._replace(controller=controller_state)
+        return StepResult(preactivations, controller_output, head_values, *similarities, state)
 
     def act(self, parameters, state):
         """The heads' part of a step: address, write, address, read.
 
         Args:
             parameters: HeadParameters.
-            state: NTMState, transposed.
+            state: NTMState, inside.
 
         Returns:
-            `state` with all but its controller renewed, and the AddressingStages of the write heads and the read heads.
+            `state` with all but its controller renewed, and the similarities that the write heads found in the memory
+            as it was and the read heads in what was written.
         """
-        for_reading, for_writing = self._by_heads(parameters)
-        writing = addressing.address_in_stages(state.memory, state.write_weightings, *for_writing)
-        memory = memory_ops.write_transposed(
-            state.memory, writing.weightings, parameters.erase_vectors, parameters.add_vectors
+        read_keys, *for_reading = self._of_read_heads(parameters)
+        write_keys, *for_writing = self._of_write_heads(parameters)
+        write_similarities = addressing.cosine_similarities(*state.memory, write_keys)
+        write_weightings = addressing.address_in_stages(
+            write_similarities, state.write_weightings, *for_writing
+        ).weightings
+        memory = TransposedMemory.of(
+            memory_ops.write_transposed(
+                state.memory.cells, write_weightings, parameters.erase_vectors, parameters.add_vectors
+            )
         )
-        reading = addressing.address_in_stages(memory, state.read_weightings, *for_reading)
-        read_vectors = memory_ops.read_transposed(memory, reading.weightings)
-        acted = NTMState(memory, reading.weightings, writing.weightings, read_vectors, state.controller)
-        return acted, (writing, reading)
+        read_similarities = addressing.cosine_similarities(*memory, read_keys)
+        read_weightings = addressing.address_in_stages(
+            read_similarities, state.read_weightings, *for_reading
+        ).weightings
+        read_vectors = memory_ops.read_transposed(memory.cells, read_weightings)
+        acted = NTMState(memory, read_weightings, write_weightings, read_vectors, state.controller)
+        return acted, write_similarities, read_similarities
 
-    def act_gradient(self, parameters, before, after, stages, d_after):
+    def act_slopes(self, parameters, write_similarities, read_similarities, before, after):
+        """The ActSlopes where `act` was given these parameters and the state `before`, and gave the rest.
+
+        Any number of steps may stand side by side in the batch. Of the states' memories the norms alone are looked at.
+        """
+        return ActSlopes(
+            read_weightings=after.read_weightings,
+            write_weightings=after.write_weightings,
+            erase_vectors=parameters.erase_vectors,
+            add_vectors=parameters.add_vectors,
+            writing=addressing.address_slopes(
+                before.memory.inverse_norms,
+                write_similarities,
+                before.write_weightings,
+                after.write_weightings,
+                *self._of_write_heads(parameters),
+            ),
+            reading=addressing.address_slopes(
+                after.memory.inverse_norms,
+                read_similarities,
+                before.read_weightings,
+                after.read_weightings,
+                *self._of_read_heads(parameters),
+            ),
+        )
+
+    def act_gradient(self, slopes, cells, written_cells, d_after):
         """The gradients of `act`'s arguments, given that of its resulting state.
 
         Args:
-            parameters: HeadParameters.
-            before, after: the transposed NTMState that `act` was given and gave.
-            stages: the pair of AddressingStages that it gave.
-            d_after: NTMState of gradients; its controller is not looked at.
+            slopes: ActSlopes.
+            cells, written_cells: [B, W, N], the transposed memory before and after.
+            d_after: NTMState of gradients, its memory that of the cells; its controller is not looked at.
 
         Returns:
-            The gradient of the parameters, HeadParameters, and those of memory, read and write weightings.
+            The gradient of the parameters, HeadParameters, and those of cells, read and write weightings.
         """
-        for_reading, for_writing = self._by_heads(parameters)
-        writing, reading = stages
-        d_memory, d_weightings = memory_ops.read_gradient(after.memory, after.read_weightings, d_after.read_vectors)
-        d_read_memory, d_read_weightings, *d_for_reading = addressing.address_gradient(
-            reading, after.memory, before.read_weightings, *for_reading, d_after.read_weightings + d_weightings
+        d_read, d_weightings = memory_ops.read_gradient(written_cells, slopes.read_weightings, d_after.read_vectors)
+        d_matched, d_read_weightings, *d_for_reading = addressing.address_gradient(
+            slopes.reading, written_cells, d_after.read_weightings + d_weightings
         )
-        d_memory, d_weightings, d_erase_vectors, d_add_vectors = memory_ops.write_gradient(
-            before.memory,
-            after.write_weightings,
-            parameters.erase_vectors,
-            parameters.add_vectors,
-            d_after.memory + d_memory + d_read_memory,
+        d_cells, d_weightings, d_erase_vectors, d_add_vectors = memory_ops.write_gradient(
+            cells,
+            slopes.write_weightings,
+            slopes.erase_vectors,
+            slopes.add_vectors,
+            d_after.memory + d_read + d_matched,
         )
-        d_write_memory, d_write_weightings, *d_for_writing = addressing.address_gradient(
-            writing, before.memory, before.write_weightings, *for_writing, d_after.write_weightings + d_weightings
+        d_matched, d_write_weightings, *d_for_writing = addressing.address_gradient(
+            slopes.writing, cells, d_after.write_weightings + d_weightings
         )
         d_parameters = HeadParameters(
             *(tf.concat(gradients, axis=1) for gradients in zip(d_for_reading, d_for_writing)),
             d_erase_vectors,
             d_add_vectors,
         )
-        return d_parameters, d_memory + d_write_memory, d_read_weightings, d_write_weightings
+        return d_parameters, d_cells + d_matched, d_read_weightings, d_write_weightings
 
-    def _by_heads(self, parameters):
-        """What addressing needs of HeadParameters [B, H, ...]: for the read heads and for the write heads."""
-        addressing_parameters = parameters[:5]
-        return (
-            [values[:, : self.read_heads] for values in addressing_parameters],
-            [values[:, self.read_heads :] for values in addressing_parameters],
-        )
+    def _of_read_heads(self, parameters):
+        """What the addressing of the read heads needs of HeadParameters [B, H, ...]."""
+        return [values[:, : self.read_heads] for values in parameters[:5]]
+
+    def _of_write_heads(self, parameters):
+        return [values[:, self.read_heads :] for values in parameters[:5]]
 
     def output(self, controller_output, read_vectors):
         """The cell's output: [..., U] and [..., R, W] -> [..., output_size]."""
@@ -317,9 +375,8 @@ class NTMCell(keras.layers.Layer):
 
     def call(self, inputs, states):
         """Keras RNN's step: inputs [B, I] and a flat list of states -> output [B, output_size] and the next states."""
-        state = NTMState.from_flat(states).transposed()
-        result = self.step(self.controller.project(inputs), state, self.step_weights())
-        return self.output(result.controller_output, result.state.read_vectors), result.state.transposed().flat()
+        result = self.step(inputs, NTMState.from_flat(states).inside(), self.step_weights())
+        return self.output(result.controller_output, result.state.read_vectors), result.state.outside().flat()
 
 
 def flatten_vectors(vectors):

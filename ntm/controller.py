@@ -1,12 +1,10 @@
 """Controllers: the network between the outside world and the heads, section 3.4 of Graves et al. (2014).
 
-A controller is two linear layers, one of the step's input and one of what is fed back from the step before, whose sum
-(the pre-activation) passes through a function without weights:
+A controller is one linear layer, whose result (the pre-activation) passes through a function without weights:
 
-    output, state = activate(project(inputs) + feedback(read_vectors, state) @ recurrent_kernel, state)
+    output, state = activate(row(inputs, read_vectors, state) @ weights, state)
 
-Kept apart, the first is one matrix product for a whole sequence, and the gradients of both weights are one matrix
-product after it (see unroll.py).
+Kept apart, the gradient of the weights is one matrix product for many steps (see unroll.py).
 """
 
 import keras
@@ -24,7 +22,8 @@ class _Controller(keras.layers.Layer):
     # Subclasses have besides:
     #   activate(preactivations, state) -> output, new_state
     #   slopes(preactivations, state, new_state) -> a tuple, what the next needs; for any number of steps at once
-    #   activation_gradient(slopes, d_output, d_state) -> the gradients of activate's arguments
+    #   activation_gradient(slopes, d_output, d_state) -> the gradients of preactivations and of state[1:], a list;
+    #     state[0], if there is one, goes into `row` alone
     gates = 1  # pre-activations a unit
     state_sizes = ()  # widths of the state's tensors
 
@@ -35,11 +34,11 @@ class _Controller(keras.layers.Layer):
     def build(self, input_size, reads_size):
         """Makes the weights for inputs [B, input_size] and flattened read vectors [B, reads_size]."""
         width = self.gates * self.units
-        feedback_size = reads_size + sum(self.state_sizes[:1])
+        fed_back_size = reads_size + sum(self.state_sizes[:1])
         self.kernel = self.add_weight(name="kernel", shape=(input_size, width), initializer="glorot_uniform")
         self.recurrent_kernel = self.add_weight(
             name="recurrent_kernel",
-            shape=(feedback_size, width),
+            shape=(fed_back_size, width),
             initializer=keras.initializers.RandomNormal(stddev=self.recurrent_std),
         )
         self.bias = self.add_weight(name="bias", shape=(width,), initializer=self.initial_bias)
@@ -47,19 +46,18 @@ class _Controller(keras.layers.Layer):
     def initial_bias(self, shape, dtype=None):
         return tf.zeros(shape, dtype)
 
-    def project(self, inputs):
-        """The input's part of the pre-activations: [..., I] -> [..., gates * U]."""
-        return tf.matmul(inputs, self.kernel) + self.bias
+    def weights_of_row(self):
+        """The layer's weights as one matrix, [I + R*W (+ U), gates * U], and its bias."""
+        return tf.concat([self.kernel, self.recurrent_kernel], axis=0), tf.convert_to_tensor(self.bias)
 
-    def feedback(self, reads, state):
-        """What the recurrent kernel multiplies: read vectors [..., R*W] and, of a recurrent controller, its output."""
-        return tf.concat([reads, *state[:1]], axis=-1)
+    def row(self, inputs, reads, state):
+        """What the layer multiplies: inputs [..., I], read vectors [..., R*W] and, if recurrent, its last output."""
+        return tf.concat([inputs, reads, *state[:1]], axis=-1)
 
-    def feedback_gradient(self, reads_size, d_feedback):
-        """The gradients of `feedback`'s read vectors [B, R*W] and state, given that of its result."""
-        d_state = [tf.zeros([tf.shape(d_feedback)[0], size], d_feedback.dtype) for size in self.state_sizes]
-        d_state[:1] = [d_feedback[:, reads_size:]] * len(d_state[:1])
-        return d_feedback[:, :reads_size], tuple(d_state)
+    def split_fed_back(self, fed_back, reads_size):
+        """Cuts what of a row comes from the step before, [..., R*W (+ U)], into reads and state[:1], a list."""
+        reads, *state = tf.split(fed_back, [reads_size, *self.state_sizes[:1]], axis=-1)
+        return reads, state
 
 
 @keras.saving.register_keras_serializable(package="ntm")
@@ -117,7 +115,7 @@ class LSTMController(_Controller):
         d_output += d_state[0]
         d_cell = d_state[1] + d_output * by_cell
         d_preactivations = tf.concat([d_cell, d_cell, d_cell, d_output], axis=-1) * by_preactivation
-        return d_preactivations, (tf.zeros_like(d_output), d_cell * by_previous_cell)
+        return d_preactivations, [d_cell * by_previous_cell]
 
     def _gates(self, preactivations):
         input_gate, candidate, forget_gate, output_gate = tf.split(preactivations, 4, axis=-1)
@@ -142,7 +140,7 @@ class FeedforwardController(_Controller):
         return (1 - tf.square(tf.tanh(preactivations)),)
 
     def activation_gradient(self, slopes, d_output, d_state):
-        return d_output * slopes[0], d_state
+        return d_output * slopes[0], []
 
 
 CONTROLLERS = {"lstm": LSTMController, "feedforward": FeedforwardController}

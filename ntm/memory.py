@@ -57,9 +57,11 @@ def read_gradient(memory, weightings, d_vectors):
 def write_gradient(memory, weightings, erase_vectors, add_vectors, d_written):
     """The gradients of `write_transposed`'s arguments, given that of its result.
 
-    M = M_previous * product over heads of (1 - w e^T) + sum over heads of w a^T, so that of head q's erasing
+    M = M' + sum over heads of w a^T with M' = M_previous * product over heads of (1 - w e^T). Let M_q be M' without the
+    erasing of head q. Then
 
-        d(w_q e_q^T) = -dM * M_previous * product over the other heads of (1 - w e^T)
+        dM_previous = dM * product over heads of (1 - w e^T)       dw_q(i) = sum_j dM(i, j) (a_q(j) - e_q(j) M_q(i, j))
+        de_q(j) = -sum_i w_q(i) dM(i, j) M_q(i, j)                 da_q(j) = sum_i w_q(i) dM(i, j)
 
     Returns:
         The gradients of memory, weightings, erase_vectors and add_vectors.
@@ -67,12 +69,13 @@ def write_gradient(memory, weightings, erase_vectors, add_vectors, d_written):
     kept = tf.unstack(1 - _outer_products(erase_vectors, weightings), axis=1)  # Q of [B, W, N]
     d_weightings, d_erase_vectors = [], []
     for head in range(len(kept)):
-        d_erased = -math.prod([d_written, memory, *kept[:head], *kept[head + 1 :]])
-        d_weightings.append(tf.matmul(erase_vectors[:, head : head + 1], d_erased))
-        d_erase_vectors.append(tf.matmul(weightings[:, head : head + 1], d_erased, transpose_b=True))
+        unerased = math.prod([memory, *kept[:head], *kept[head + 1 :]])
+        erase, add = erase_vectors[:, head, :, tf.newaxis], add_vectors[:, head, :, tf.newaxis]
+        d_weightings.append(tf.reduce_sum(d_written * (add - erase * unerased), axis=1))
+        d_erase_vectors.append(-tf.matmul(weightings[:, head : head + 1], d_written * unerased, transpose_b=True))
     return (
         math.prod([d_written, *kept]),
-        tf.concat(d_weightings, axis=1) + tf.matmul(add_vectors, d_written),
+        tf.stack(d_weightings, axis=1),
         tf.concat(d_erase_vectors, axis=1),
         tf.matmul(weightings, d_written, transpose_b=True),
     )

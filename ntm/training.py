@@ -1,8 +1,10 @@
 """The compiled training step: many updates a call, their data made in the graph."""
 
+import math
 import time
 from typing import NamedTuple
 
+import keras
 import tensorflow as tf
 
 from ntm.checkpoints import model_variables
@@ -27,6 +29,9 @@ class Trainer:
 
     Update i draws its batch from (seed, i) alone, so that training cut anywhere and resumed is training not cut.
 
+    While it trains, the weights are one long vector, `weights`: the optimizer, which treats every element alike, then
+    has a few large operations to do, and to compile, instead of a dozen for each weight.
+
     Args:
         model: an NTM, built.
         task: makes the batches, see tasks/task.py.
@@ -37,8 +42,9 @@ class Trainer:
     """
 
     def __init__(self, model, task, optimizer, loss="sum", batch_size=1, seed=0):
-        optimizer.build(model.trainable_variables)
         self.model, self.task, self.optimizer = model, task, optimizer
+        self.weights = keras.Variable(_flatten(model.trainable_variables), name="weights")
+        optimizer.build([self.weights])
         self.loss, self.batch_size = LOSSES[loss], batch_size
         self.seed = stream(seed, TRAINING)
         self.iteration = tf.Variable(0, name="iteration")
@@ -85,32 +91,47 @@ class Trainer:
             metrics = self._update(fold_in(self.seed, iteration))
             return iteration + 1, totals + metrics, tf.reduce_all(tf.math.is_finite(metrics))
 
+        variables = self.model.trainable_variables
+        self.weights.assign(_flatten(variables))
         first = tf.identity(self.iteration)
         iteration, totals, finite = tf.while_loop(go_on, update, (first, tf.identity(self._totals), True))
         self.iteration.assign(iteration)
         self._totals.assign(totals)
         self._updates_in_totals.assign_add(tf.cast(iteration - first, tf.float32))
-        weights = [tf.reduce_all(tf.math.is_finite(weight)) for weight in self.model.trainable_variables]
-        return finite & tf.reduce_all(weights)
+        for variable, weight in zip(variables, self._split(self.weights)):
+            variable.assign(weight)
+        return finite & tf.reduce_all(tf.math.is_finite(tf.convert_to_tensor(self.weights)))
 
     def _update(self, seed):
         """One update of the weights. Returns the fields of Metrics as one tensor."""
         batch_seed, state_seed = tf.unstack(tf.random.split(seed, 2, alg="philox"))
         batch = self.task.batch(batch_seed, self.batch_size)
-        with tf.GradientTape() as tape:
+        weights = self._split(self.weights)
+        with tf.GradientTape() as tape, keras.StatelessScope(zip(self.model.trainable_variables, weights)):
+            tape.watch(weights)
             state = self.model.initial_state(self.batch_size, seed=state_seed)
             logits = self.model(batch.inputs, initial_state=state, steps=batch.steps)
             loss = self.loss(batch.targets, logits, batch.mask)
-        gradients = tape.gradient(loss, self.model.trainable_variables)
-        self.optimizer.apply(gradients, self.model.trainable_variables)
+        gradient = _flatten(tape.gradient(loss, weights))
+        self.optimizer.apply([gradient], [self.weights])
         return tf.stack(
             Metrics(
                 loss=loss,
                 hamming_distance=tf.reduce_mean(hamming_distance(batch.targets, logits, batch.mask)),
                 bits_per_sequence=tf.reduce_mean(bits_per_sequence(batch.targets, logits, batch.mask)),
-                gradient_norm=tf.linalg.global_norm(gradients),
+                gradient_norm=tf.norm(gradient),
             )
         )
+
+    def _split(self, vector):
+        """The model's trainable weights, in its shapes, out of one vector."""
+        shapes = [variable.shape for variable in self.model.trainable_variables]
+        parts = tf.split(tf.convert_to_tensor(vector), [math.prod(shape) for shape in shapes])
+        return [tf.reshape(part, shape) for part, shape in zip(parts, shapes)]
+
+
+def _flatten(tensors):
+    return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], axis=0)
 
 
 def stream(seed, purpose):

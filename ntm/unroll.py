@@ -1,14 +1,17 @@
 """A whole sequence through an NTMCell: the forward loop and its hand-built gradient.
 
-Differentiating tf.while_loop makes every step add to every weight's gradient. Here the backward loop is written out:
+Differentiating tf.while_loop stores every intermediate value of every step and makes every step add to every weight's
+gradient. Here the backward pass is written out:
 
-*   The forward loop stores, for each step, the state it leaves, the outputs of its two linear layers (the controller's
-    pre-activations z and the heads' values p) and the stages of addressing.
-*   The backward loop goes from the last step to the first, by the gradients that are derived beside each equation: of
-    `cell.act`, of the heads' activations, of `controller.activate`. It passes through the linear layers between them
-    by the transposed weights. What it can know of all steps beforehand, the slopes of the activations, it is given.
-*   A linear layer y = x V, used at every step, has the gradient dV = sum over t of x_t^T dy_t. With all x_t and dy_t
-    kept, that is one matrix product after the loop.
+*   The forward loop stores, for each step, the state it leaves, the controller's output and the results of its two
+    linear layers (the controller's pre-activations z and the heads' values p).
+*   The backward pass takes the steps a chunk at a time, the last chunk first. What the gradients are multiplied with is
+    computed anew, for the chunk's steps side by side: the slopes of `cell.act`, of the heads' activations and of
+    `controller.activate`. What is left to the loop over the steps is linear in the gradient of the state.
+*   A linear layer y = x V, used at every step, has the gradient dV = sum over t of x_t^T dy_t: one matrix product a
+    chunk.
+
+The equations are beside the functions that the gradients belong to: addressing.py, memory.py, heads.py, controller.py.
 """
 
 from typing import NamedTuple
@@ -16,6 +19,11 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from ntm.cell import NTMState, StepResult, StepWeights, flatten_vectors
+
+# The backward pass prepares at least so many steps at once, and more of a small batch, up to so many rows of a product:
+# enough to be fast, while what is computed for steps past a sequence's end stays little, and so does what a chunk takes
+# beside the history of a long sequence.
+CHUNK_STEPS, CHUNK_ROWS = 16, 64
 
 
 class Trace(NamedTuple):
@@ -50,25 +58,30 @@ def unroll(cell, inputs, initial_state, mask=None, steps=None):
     Returns:
         Outputs [B, T, cell.output_size] and the final NTMState.
     """
-    projected, running, mask, steps = _prepare(cell, inputs, mask, steps)
+    inputs, running, mask, steps = _prepare(inputs, mask, steps)
+    length, chunk = inputs.shape[0] or tf.shape(inputs)[0], _chunk(inputs)
+    padding = -length % chunk
+    inputs, mask = (_pad(tensor, padding) for tensor in (inputs, mask))
 
     @tf.custom_gradient
-    def run(projected, recurrent_kernel, heads_kernel, heads_bias, *flat_state):
-        weights = StepWeights(recurrent_kernel, heads_kernel, heads_bias)
-        state = NTMState.from_flat(flat_state)
-        history, final_state = _forward(cell, weights, projected, state, mask, steps)
+    def run(inputs, *arguments):
+        weights, state = StepWeights(*arguments[:4]), NTMState.from_flat(arguments[4:])
+        history, final_state = _forward(cell, weights, inputs, state.inside(), mask, steps)
 
         def gradient(d_controller_outputs, d_read_vectors, *d_final_state):
-            return _backward(cell, weights, history, mask, steps, d_controller_outputs, d_read_vectors, d_final_state)
+            d_state = NTMState.from_flat(d_final_state)
+            d_state = d_state._replace(memory=tf.linalg.matrix_transpose(d_state.memory))
+            d_results = d_controller_outputs, d_read_vectors, d_state
+            d_inputs, d_weights, d_state = _backward(cell, weights, inputs, history, mask, steps, chunk, *d_results)
+            d_state = d_state._replace(memory=tf.linalg.matrix_transpose(d_state.memory))
+            return (d_inputs, *d_weights, *d_state.flat())
 
-        return (history.controller_output, history.state.read_vectors[1:], *final_state.flat()), gradient
+        return (history.controller_output, history.state.read_vectors[1:], *final_state.outside().flat()), gradient
 
-    controller_outputs, read_vectors, *final_state = run(
-        projected, *cell.step_weights(), *initial_state.transposed().flat()
-    )
-    outputs = cell.output(controller_outputs, read_vectors)
+    controller_outputs, read_vectors, *final_state = run(inputs, *cell.step_weights(), *initial_state.flat())
+    outputs = cell.output(controller_outputs[:length], read_vectors[:length])
     outputs = tf.where(running[..., tf.newaxis], outputs, tf.zeros_like(outputs))
-    return _swap_batch_and_time(outputs), NTMState.from_flat(final_state).transposed()
+    return _swap_batch_and_time(outputs), NTMState.from_flat(final_state)
 
 
 def trace(cell, inputs, initial_state):
@@ -82,20 +95,20 @@ def trace(cell, inputs, initial_state):
     Returns:
         Outputs [B, T, cell.output_size] and a Trace.
     """
-    projected, _, mask, steps = _prepare(cell, inputs, None, None)
-    history, _ = _forward(cell, cell.step_weights(), projected, initial_state.transposed(), mask, steps)
-    left = tf.nest.map_structure(lambda states: _swap_batch_and_time(states[1:]), history.state.transposed())
+    inputs, _, mask, steps = _prepare(inputs, None, None)
+    history, _ = _forward(cell, cell.step_weights(), inputs, initial_state.inside(), mask, steps)
+    left = tf.nest.map_structure(lambda states: _swap_batch_and_time(states[1:]), history.state.outside())
     parameters = cell.heads.activate(_swap_batch_and_time(history.head_values))
     outputs = cell.output(_swap_batch_and_time(history.controller_output), left.read_vectors)
     return outputs, Trace(*left, *parameters)
 
 
-def _prepare(cell, inputs, mask, steps):
+def _prepare(inputs, mask, steps):
     """The sequences as the loops need them, time in front.
 
     Returns:
-        Projected inputs [T, B, ...]; which of them run, [T, B] or [T, 1]; the mask [T, B] or None; and the number of
-        steps to run.
+        Inputs [T, B, I]; which steps of them run, [T, B] or [T, 1]; the mask [T, B] or None; and the number of steps
+        to run.
     """
     inputs = _swap_batch_and_time(inputs)
     length = tf.shape(inputs)[0]
@@ -108,17 +121,29 @@ def _prepare(cell, inputs, mask, steps):
         steps = tf.minimum(tf.maximum(last, 1), length)
     # Whatever stands past a sequence's end, NaN even, must not reach a product.
     inputs = tf.where(running[..., tf.newaxis], inputs, tf.zeros_like(inputs))
-    return cell.controller.project(inputs), running, mask, steps
+    return inputs, running, mask, steps
 
 
-def _forward(cell, weights, projected, state, mask, steps):
+def _chunk(inputs):
+    """How many of the steps of inputs [T, B, I] the backward pass prepares at once."""
+    length, batch_size, _ = inputs.shape
+    chunk = CHUNK_STEPS if batch_size is None else max(CHUNK_STEPS, CHUNK_ROWS // batch_size)
+    return min(chunk, length or chunk)
+
+
+def _pad(tensor, padding):
+    """A tensor, or None, with that many zeros behind it."""
+    return None if tensor is None else tf.pad(tensor, [[0, padding], *[[0, 0]] * (tensor.shape.rank - 1)])
+
+
+def _forward(cell, weights, inputs, state, mask, steps):
     """Returns a StepResult whose tensors have a time axis in front, and the final state.
 
     The states of this history begin with the initial one: entry t is what step t starts from, t+1 what it leaves.
     """
-    length = projected.shape[0] or tf.shape(projected)[0]
+    length = inputs.shape[0] or tf.shape(inputs)[0]
     # For the shapes of its results alone; compiled, it is not run.
-    example = cell.step(tf.reduce_sum(projected, axis=0), state, weights)
+    example = cell.step(tf.reduce_sum(inputs, axis=0), state, weights)
     history = tf.nest.map_structure(
         lambda tensor: tf.TensorArray(tensor.dtype, length, element_shape=tensor.shape), example
     )
@@ -129,7 +154,7 @@ def _forward(cell, weights, projected, state, mask, steps):
     )
 
     def step(t, state, history):
-        result = cell.step(projected[t], state, weights)
+        result = cell.step(inputs[t], state, weights)
         if mask is not None:
             result = result._replace(state=_where(mask[t], result.state, state))
         history = StepResult(
@@ -142,68 +167,104 @@ def _forward(cell, weights, projected, state, mask, steps):
     return tf.nest.map_structure(lambda array: array.stack(), history), state
 
 
-def _backward(cell, weights, history, mask, steps, d_controller_outputs, d_read_vectors, d_state):
-    """Returns the gradients of `run`'s arguments in `unroll`, given those of its results."""
+def _backward(cell, weights, inputs, history, mask, steps, chunk, d_controller_outputs, d_read_vectors, d_final_state):
+    """The gradients of what `run` in `unroll` is given, inputs, StepWeights and NTMState, from those of its results."""
     controller, heads = cell.controller, cell.heads
-    before = tf.nest.map_structure(lambda states: states[:-1], history.state)
-    after = tf.nest.map_structure(lambda states: states[1:], history.state)
-    # What needs no gradient from the step after is done for all steps at once.
-    parameters = heads.activate(history.head_values)
-    head_slopes = heads.slopes(parameters)
-    controller_slopes = controller.slopes(history.preactivations, before.controller, after.controller)
+    input_kernel, fed_back_kernel = tf.split(weights.controller_kernel, [inputs.shape[-1], -1])
 
-    def step(t, d_after, d_preactivations, d_head_values):
-        def now(structure):
-            return tf.nest.map_structure(lambda tensors: tensors[t], structure)
+    def chunk_gradient(index, d_state, d_weights, d_inputs):
+        start = index * chunk
 
-        d_after = d_after._replace(read_vectors=d_after.read_vectors + d_read_vectors[t])
-        if mask is not None:
-            d_skipped = _where(mask[t], _zeros_like(d_after), d_after)
-            d_after = _where(mask[t], d_after, _zeros_like(d_after))
-        parameters_now = now(parameters)
-        d_parameters, *d_acted_on = cell.act_gradient(
-            parameters_now, now(before), now(after), now(history.stages), d_after
-        )
-        d_values = heads.values_gradient(parameters_now, head_slopes[t], d_parameters)
-        d_output = d_controller_outputs[t] + tf.matmul(d_values, weights.heads_kernel, transpose_b=True)
-        d_preactivation, d_controller = controller.activation_gradient(
-            now(controller_slopes), d_output, d_after.controller
-        )
-        d_read, d_fed_back = controller.feedback_gradient(
-            cell.read_heads * cell.memory_width,
-            tf.matmul(d_preactivation, weights.recurrent_kernel, transpose_b=True),
-        )
-        d_before = NTMState(
-            *d_acted_on,
-            tf.reshape(d_read, tf.shape(d_after.read_vectors)),
-            tuple(map(tf.add, d_controller, d_fed_back)),
-        )
-        if mask is not None:
-            d_before = tf.nest.map_structure(tf.add, d_before, d_skipped)
-        return t - 1, d_before, d_preactivations.write(t, d_preactivation), d_head_values.write(t, d_values)
+        def cut(structure, start=start):
+            return tf.nest.map_structure(lambda tensors: _cut(tensors, start, chunk), structure)
 
-    def array_like(tensors):
-        return tf.TensorArray(tensors.dtype, tf.shape(tensors)[0], element_shape=tensors.shape[1:])
+        memories = history.state.memory
+        states = history.state._replace(memory=memories._replace(cells=()))  # those are looked up at every step
+        before, after = cut(states), cut(states, start + 1)
+        parameters = heads.activate(cut(history.head_values))
+        head_slopes = heads.slopes(parameters)
+        controller_slopes = controller.slopes(cut(history.preactivations), before.controller, after.controller)
+        similarities = cut((history.write_similarities, history.read_similarities))
+        act_slopes = _unmerge(cell.act_slopes(*map(_merge, (parameters, *similarities, before, after))), chunk)
+        d_outputs, d_reads = cut(d_controller_outputs), cut(d_read_vectors)
+        running = None if mask is None else cut(mask)
 
-    _, d_state, d_preactivations, d_head_values = tf.while_loop(
-        lambda t, *_: t >= 0,
-        step,
-        (
-            steps - 1,
-            NTMState.from_flat(d_state),
-            array_like(history.preactivations),
-            array_like(history.head_values),
-        ),
-    )
-    d_preactivations, d_head_values = d_preactivations.stack(), d_head_values.stack()
-    feedback = controller.feedback(flatten_vectors(before.read_vectors), before.controller)
-    return (
-        d_preactivations,
-        _summed_outer_product(feedback, d_preactivations),
-        _summed_outer_product(history.controller_output, d_head_values),
-        tf.reduce_sum(d_head_values, axis=[0, 1]),
-        *d_state.flat(),
-    )
+        def step(t, d_after, d_preactivations, d_head_values):
+            def now(structure):
+                return tf.nest.map_structure(lambda tensors: tensors[t], structure)
+
+            d_after = d_after._replace(read_vectors=d_after.read_vectors + d_reads[t])
+            if mask is not None:
+                d_skipped = _where(running[t], _zeros_like(d_after), d_after)
+                d_after = _where(running[t], d_after, _zeros_like(d_after))
+            d_parameters, *d_acted_on = cell.act_gradient(
+                now(act_slopes), memories.cells[start + t], memories.cells[start + t + 1], d_after
+            )
+            d_values = heads.values_gradient(now(parameters), head_slopes[t], d_parameters)
+            d_preactivation, d_kept = controller.activation_gradient(
+                now(controller_slopes),
+                d_outputs[t] + tf.matmul(d_values, weights.heads_kernel, transpose_b=True),
+                d_after.controller,
+            )
+            d_read, d_fed_back = controller.split_fed_back(
+                tf.matmul(d_preactivation, fed_back_kernel, transpose_b=True), cell.read_heads * cell.memory_width
+            )
+            d_read = tf.reshape(d_read, tf.shape(d_after.read_vectors))
+            d_before = NTMState(*d_acted_on, d_read, (*d_fed_back, *d_kept))
+            if mask is not None:
+                d_before = tf.nest.map_structure(tf.add, d_before, d_skipped)
+            return t - 1, d_before, d_preactivations.write(t, d_preactivation), d_head_values.write(t, d_values)
+
+        def array_like(tensors):
+            return tf.TensorArray(tensors.dtype, chunk, element_shape=tensors.shape[1:])
+
+        _, d_state, d_preactivations, d_head_values = tf.while_loop(
+            lambda t, *_: t >= 0,
+            step,
+            (
+                tf.minimum(chunk, steps - start) - 1,
+                d_state,
+                array_like(history.preactivations),
+                array_like(history.head_values),
+            ),
+        )
+        d_preactivations, d_head_values = d_preactivations.stack(), d_head_values.stack()
+        rows = controller.row(cut(inputs), flatten_vectors(before.read_vectors), before.controller)
+        d_chunk = StepWeights(
+            _summed_outer_product(rows, d_preactivations),
+            tf.reduce_sum(d_preactivations, axis=[0, 1]),
+            _summed_outer_product(cut(history.controller_output), d_head_values),
+            tf.reduce_sum(d_head_values, axis=[0, 1]),
+        )
+        d_inputs = d_inputs.write(index, tf.tensordot(d_preactivations, input_kernel, [[2], [1]]))
+        return index - 1, d_state, tf.nest.map_structure(tf.add, d_weights, d_chunk), d_inputs
+
+    chunks = (inputs.shape[0] or tf.shape(inputs)[0]) // chunk
+    d_inputs = tf.TensorArray(inputs.dtype, chunks, element_shape=[chunk, *inputs.shape[1:]])
+    start = d_final_state, _zeros_like(weights), d_inputs
+    if isinstance(chunks, int) and chunks == 1:  # no loop: XLA then knows that there is nothing to add up
+        _, *ended = chunk_gradient(0, *start)
+    else:
+        first = (steps - 1) // chunk
+        _, *ended = tf.while_loop(lambda index, *_: index >= 0, chunk_gradient, (first, *start))
+    d_state, d_weights, d_inputs = ended
+    return tf.reshape(d_inputs.stack(), tf.shape(inputs)), d_weights, d_state
+
+
+def _cut(tensors, start, length):
+    """tensors[start : start + length], where XLA need not know the start beforehand."""
+    begin = [start] + [0] * (tensors.shape.rank - 1)
+    return tf.slice(tensors, begin, tf.concat([[length], tf.shape(tensors)[1:]], 0))
+
+
+def _merge(structure):
+    """[C, B, ...] -> [C*B, ...] throughout a structure."""
+    return tf.nest.map_structure(lambda tensors: tf.reshape(tensors, [-1, *tensors.shape[2:]]), structure)
+
+
+def _unmerge(structure, chunk):
+    """The inverse of `_merge`."""
+    return tf.nest.map_structure(lambda tensors: tf.reshape(tensors, [chunk, -1, *tensors.shape[1:]]), structure)
 
 
 def _summed_outer_product(left, right):

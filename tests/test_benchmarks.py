@@ -4,7 +4,7 @@ from benchmarks import carried_state, literal_sharpening
 
 
 def test_literal_sharpening_runs_both_forms(monkeypatch, capsys):
-    for name in ("sharpen", "address_gradient"):
+    for name in ("sharpen", "address_slopes", "address_gradient"):
         monkeypatch.setattr(literal_sharpening.addressing, name, getattr(literal_sharpening.addressing, name))
     literal_sharpening.main(["--max-length=2", "--iterations=5", "--seeds=1"])
     lines = capsys.readouterr().out.splitlines()

@@ -9,8 +9,8 @@ B, I, READS, U = 2, 3, 4, 5
 
 
 def step(controller, inputs, reads, state):
-    fed_back = tf.matmul(controller.feedback(reads, state), controller.recurrent_kernel)
-    return controller.activate(controller.project(inputs) + fed_back, state)
+    kernel, bias = controller.weights_of_row()
+    return controller.activate(tf.matmul(controller.row(inputs, reads, state), kernel) + bias, state)
 
 
 def test_lstm_agrees_with_the_oracle(rng):

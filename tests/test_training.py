@@ -52,14 +52,15 @@ def test_an_update_is_a_step_of_the_optimizer_on_the_batchs_loss(trainer):
             tf.nn.sigmoid_cross_entropy_with_logits(batch.targets, logits) * batch.mask[..., tf.newaxis]
         )
     gradients = tape.gradient(loss, other.model.trainable_variables)
-    other.optimizer.apply(gradients)
+    gradient = tf.concat([tf.reshape(part, [-1]) for part in gradients], axis=0)
+    other.optimizer.apply([gradient], [other.weights])
     trained = small_trainer()
     trained.advance(1)
-    for one, two in zip(weights(trained), weights(other), strict=True):
-        np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-6)
+    updated = np.concatenate([weight.ravel() for weight in weights(trained)])
+    np.testing.assert_allclose(updated, other.weights, rtol=1e-4, atol=1e-6)
     metrics = trained.metrics()
     np.testing.assert_allclose(metrics.loss, loss, rtol=1e-5)
-    np.testing.assert_allclose(metrics.gradient_norm, tf.linalg.global_norm(gradients), rtol=1e-4)
+    np.testing.assert_allclose(metrics.gradient_norm, tf.norm(gradient), rtol=1e-4)
 
 
 def test_lengths_share_one_trace(trainer):

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from ntm import NTMCell, NTMState
-from ntm.unroll import trace, unroll
+from ntm.unroll import CHUNK_STEPS, trace, unroll
 
 B, T, I = 3, 6, 2
 LENGTHS = [6, 2, 4]
@@ -88,6 +88,23 @@ def test_outputs_and_gradients_are_those_of_a_plain_loop(cell, inputs, mask, mas
         fast = tf.function(fast, jit_compile=how == "compiled", autograph=False)
     plain = value_and_gradients(lambda: plain_loop(cell, inputs, initial_state(cell), mask), cell, inputs)
     assert_close(fast(), plain)
+
+
+@pytest.mark.parametrize("how, masked", [("eager", True), ("compiled", False)])
+def test_chunks_of_the_gradient_join(cell, inputs, mask, masked, how, monkeypatch):
+    """All steps in one chunk, and in chunks of four, the last of them half full."""
+    mask = mask if masked else None
+    assert T < CHUNK_STEPS
+
+    def fast():
+        return value_and_gradients(lambda: unroll(cell, inputs, initial_state(cell), mask), cell, inputs)
+
+    whole = fast()
+    monkeypatch.setattr("ntm.unroll.CHUNK_STEPS", 4)
+    monkeypatch.setattr("ntm.unroll.CHUNK_ROWS", 1)
+    if how == "compiled":
+        fast = tf.function(fast, jit_compile=True, autograph=False)
+    assert_close(fast(), whole)
 
 
 def test_gradients_agree_with_differences(cell, inputs, mask):
