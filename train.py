@@ -1,5 +1,6 @@
 """Trains a Neural Turing Machine on a task: `python train.py --iterations=100000`."""
 
+import concurrent.futures
 import dataclasses
 import os
 import shlex
@@ -17,13 +18,15 @@ with quiet_stderr():
     from ntm import runs
     from ntm.checkpoints import CheckpointError, model_variables, restore
     from ntm.evaluation import Evaluator, table
+    from ntm.profiling import profile
     from ntm.training import REPORT, VALIDATION, stream
     from presets import PRESETS
     from tasks import TASKS
 
 RUNS = Path("runs")
-REPORT_SEQUENCES = 1000  # of each length in the table that ends a run
-SOLVED_SEQUENCES = 1000  # without a wrong bit, for --stop-when-solved
+SEQUENCES = 1000  # of each length in the table that ends a run, and without a wrong bit in a task that is solved
+PROFILED = 20  # updates that --profile looks at
+SHOWN_KERNELS = 30  # of them, those that take longest
 UPDATES_A_CALL = 100  # at most, so that a signal does not wait for long
 ROWS_A_LINE = 10  # rows of metrics.csv between printed lines, where no terminal shows a progress bar
 
@@ -40,7 +43,8 @@ SETTINGS = {
     "--read-heads": ("model.read_heads", SIZE, "R"),
     "--write-heads": ("model.write_heads", SIZE, "Q"),
     "--shift-range": ("model.shift_range", whole_number(0, 2**20), "S: a head shifts by -S to +S locations; 2S+1 <= N"),
-    "--learning-rate": ("optimizer.learning_rate", positive_number, "of RMSProp"),
+    "--learning-rate": ("optimizer.learning_rate", positive_number, "of RMSProp, at the start"),
+    "--decay-steps": ("optimizer.decay_steps", whole_number(1), "updates after which the learning rate has halved"),
     "--log-every": ("log_every", whole_number(1), "iterations a row of metrics.csv"),
     "--checkpoint-every": ("checkpoint_every", whole_number(1), "iterations a checkpoint"),
     **{
@@ -63,7 +67,7 @@ CHOICES = {
 SWITCHES = {
     "--stop-when-solved": (
         "stop_when_solved",
-        f"end once {SOLVED_SEQUENCES} sequences of the greatest length come out without a wrong bit",
+        f"end once {SEQUENCES} sequences of the greatest length come out without a wrong bit",
     ),
 }
 
@@ -78,6 +82,8 @@ def main(argv=None):
         if arguments[_destination(flag)] is not None
     }
     try:
+        if arguments["profile"] is not None:
+            return _profile(parser, arguments, settings)
         start = _resume if arguments["resume"] else _start
         run, trainer = start(arguments["run_dir"], arguments["checkpoint"], settings)
     except ValueError as error:
@@ -110,6 +116,12 @@ def _parser():
         metavar="step-N",
         help="start a new run from these weights, a path or one of the newest run's; with --resume, go back",
     )
+    parser.add_argument(
+        "--profile",
+        type=name,
+        metavar="DIR",
+        help=f"only show where the time of an update goes; the profiler's files go to DIR ({PROFILED} updates, no run)",
+    )
     return parser
 
 
@@ -117,12 +129,39 @@ def _destination(flag):
     return flag.removeprefix("--").replace("-", "_")
 
 
-def _start(run_dir, checkpoint, settings):
-    """A new run: its RunDirectory and its Trainer."""
+def _configure(settings):
+    """The configuration that options ask for."""
     chosen = {_destination(flag): settings[path] for flag, (path, *_) in CHOICES.items() if path in settings}
     config = default_config(**chosen)
     for path, value in settings.items():
         _put(config, path, value)
+    return config
+
+
+def _profile(parser, arguments, settings):
+    """Prints where the time of an update goes. Returns the exit status."""
+    for option in ("resume", "checkpoint", "run_dir"):
+        if arguments[option]:
+            parser.error(f"argument --profile: it makes no run; --{option.replace('_', '-')} means nothing beside it")
+    try:
+        Path(arguments["profile"]).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"argument --profile: {arguments['profile']} cannot be written: {error.strerror}")
+    trainer = build_trainer(_configure(settings))
+    trainer.advance(PROFILED)
+    kernels = profile(trainer, arguments["profile"], PROFILED)
+    print(f"{'us/update':>10} {'calls/update':>12} {'us/call':>8}  kernel, and the TensorFlow operation it comes from")
+    for kernel in kernels[:SHOWN_KERNELS]:
+        calls = kernel.calls / PROFILED
+        time_of = f"{calls * kernel.microseconds:10.1f} {calls:12.1f} {kernel.microseconds:8.2f}"
+        print(f"{time_of}  {kernel.name}, {kernel.operation}")
+    print(f"{len(kernels)} kernels in all; the profiler itself adds up to a microsecond to each call")
+    return 0
+
+
+def _start(run_dir, checkpoint, settings):
+    """A new run: its RunDirectory and its Trainer."""
+    config = _configure(settings)
     trainer = build_trainer(config)
     if checkpoint is not None:
         config["checkpoint"] = str(_find_checkpoint(checkpoint))
@@ -183,40 +222,35 @@ def _find_checkpoint(checkpoint):
 def _train_and_report(run, trainer):
     config = run.config
     print(f"{config['task']['name']}, {config['model']['name']}, {run.path}", flush=True)
+    lengths = trainer.task.report_lengths
+    longest = max(trainer.task.max_length, *lengths)
+    evaluator = Evaluator(trainer.model, trainer.task, longest, SEQUENCES, stream(config["seed"], REPORT))
     with _StopSignals() as signals:
-        status = _train(run, trainer, signals)
+        status = _train(run, trainer, evaluator, signals)
     if status == 0:
-        report = Evaluator(
-            trainer.model,
-            trainer.task,
-            max(trainer.task.report_lengths),
-            REPORT_SEQUENCES,
-            stream(config["seed"], REPORT),
-        )
-        for line in table(map(report.measure, trainer.task.report_lengths)):
+        for line in table(map(evaluator.measure, lengths)):
             print(line, flush=True)
         print(f"{run.path}/ holds config.json, metrics.csv, TensorBoard events and checkpoints/")
         print(f"errors at other lengths: python evaluate.py --run-dir={shlex.quote(str(run.path))} --lengths=20,200")
     return status
 
 
-def _train(run, trainer, signals):
+def _train(run, trainer, evaluator, signals):
     """Trains to the configured iteration, writing what a run directory holds. Returns the exit status."""
     iterations, log_every, checkpoint_every = (
         run.config[name] for name in ("iterations", "log_every", "checkpoint_every")
     )
+    validation = stream(run.config["seed"], VALIDATION)
     iteration = int(trainer.iteration)
     run.start_metrics(iteration)
-    solver = Evaluator(
-        trainer.model,
-        trainer.task,
-        trainer.task.max_length,
-        SOLVED_SEQUENCES,
-        stream(run.config["seed"], VALIDATION),
-    )
-    with _Progress(iterations, iteration, trainer.batch_size) as progress:
-        solved = False
-        while iteration < iterations:
+    with (
+        _Progress(iterations, iteration, trainer.batch_size) as progress,
+        # The evaluator is compiled on another core while training goes on.
+        concurrent.futures.ThreadPoolExecutor(1) as background,
+    ):
+        compiled = None
+        stop = run.config["stop_when_solved"] and run.solved is not None
+        while iteration < iterations and not stop:
             boundaries = (_next_multiple(iteration, of) for of in (log_every, checkpoint_every, UPDATES_A_CALL))
             iteration = min(iterations, *boundaries)
             if not trainer.advance(iteration):
@@ -227,39 +261,40 @@ def _train(run, trainer, signals):
                     file=sys.stderr,
                 )
                 return 1
+            compiled = compiled or background.submit(evaluator.compile)
             if iteration % log_every == 0 or iteration == iterations:
                 metrics = trainer.metrics()
                 if iteration % log_every == 0:
                     trainer.start_metrics()
+                sequences = iteration * trainer.batch_size
                 run.log(
                     {
                         "iteration": iteration,
-                        "sequences": iteration * trainer.batch_size,
+                        "sequences": sequences,
                         "seconds": round(float(trainer.seconds), 3),
                         **metrics._asdict(),
                     }
                 )
+                solved = False
+                if run.solved is None and metrics.hamming_distance == 0:
+                    compiled.result()
+                    solved = evaluator.is_exact(trainer.task.max_length, validation)
+                if solved:
+                    run.record_solved({"iteration": iteration, "sequences": sequences})
                 try:
                     progress.show(iteration, metrics)
+                    if solved:
+                        progress.say(f"solved after {iteration} iterations, {sequences} sequences")
                 except BrokenPipeError:  # nobody reads on; what is left to say has nowhere to go
                     signals.received = signal.SIGPIPE
                     sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-                solved = (
-                    run.config["stop_when_solved"]
-                    and metrics.hamming_distance == 0
-                    and solver.measure(trainer.task.max_length)["bit_errors_per_sequence"] == 0
-                )
-            stop = solved or signals.received
+            stop = signals.received or (run.config["stop_when_solved"] and run.solved is not None)
             if stop or iteration % checkpoint_every == 0 or iteration == iterations:
                 run.save(trainer.variables(), iteration)
-            if stop:
-                break
     if signals.received and iteration < iterations:
         print(f"stopped by {signals.received.name} after iteration {iteration}; to go on:")
         print(f"python train.py --run-dir={shlex.quote(str(run.path))} --resume")
         return 128 + signals.received
-    if solved:
-        print(f"solved after {iteration} iterations, {iteration * trainer.batch_size} sequences")
     return 0
 
 
@@ -306,6 +341,11 @@ class _Progress:
 
     def __exit__(self, *exception):
         self._bar.close()
+
+    def say(self, text):
+        """Prints a line without breaking the bar."""
+        self._bar.write(text, file=sys.stdout)
+        sys.stdout.flush()
 
     def show(self, iteration, metrics):
         now = time.perf_counter()

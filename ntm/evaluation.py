@@ -23,33 +23,33 @@ class Evaluator:
         carry_state: whether the controller starts each batch in the state in which the batch before left it, as the
             reference's does, with a batch that is not counted before the first; otherwise each sequence starts in the
             initial state.
+        batch_size: how many sequences run at a time, if there are as many.
     """
 
-    def __init__(self, model, task, longest, sequences, seed, carry_state=False):
+    def __init__(self, model, task, longest, sequences, seed, carry_state=False, batch_size=_BATCH_SIZE):
         self._model, self._task = model, task.reaching(longest)
         self._sequences, self._seed = sequences, seed
-        self._batch_size = min(sequences, _BATCH_SIZE)
+        self._batch_size = min(sequences, batch_size)
         self._carry_state = carry_state
         self._run = tf.function(self._run_batch, jit_compile=True, autograph=False)
 
-    def measure(self, length):
+    def compile(self):
+        """Compiles what `measure` runs, which otherwise its first call does."""
+        state = self._model.initial_state(self._batch_size, seed=self._seed).controller
+        self._run(self._seed, tf.constant(1), state)
+
+    def measure(self, length, seed=None):
         """Runs the sequences of a length.
+
+        Args:
+            length: at most the longest.
+            seed: a pair of integers; None for the evaluator's own.
 
         Returns:
             A dict of task, length, sequences, bit_errors_per_sequence, bit_error_rate, exact_sequences (the share
             without a wrong bit) and bits_per_sequence.
         """
-        seed = fold_in(self._seed, length)
-        batches = math.ceil(self._sequences / self._batch_size)
-        results, controller_state = [], self._model.initial_state(self._batch_size, seed=seed).controller
-        if self._carry_state:
-            *_, controller_state = self._run(fold_in(seed, batches), tf.constant(length), controller_state)
-        for i in range(batches):
-            *result, final_state = self._run(fold_in(seed, i), tf.constant(length), controller_state)
-            results.append(result)
-            if self._carry_state:
-                controller_state = final_state
-        wrong, cost, bits = (tf.concat(values, 0)[: self._sequences].numpy() for values in zip(*results))
+        wrong, cost, bits = (tf.concat(values, 0).numpy() for values in zip(*self._results(length, seed)))
         return {
             "task": self._task.name,
             "length": length,
@@ -59,6 +59,23 @@ class Evaluator:
             "exact_sequences": float((wrong == 0).mean()),
             "bits_per_sequence": float(cost.mean()),
         }
+
+    def is_exact(self, length, seed=None):
+        """Whether `measure` would find no wrong bit at all; the first batch with one settles it."""
+        return all(not wrong.numpy().any() for wrong, *_ in self._results(length, seed))
+
+    def _results(self, length, seed):
+        """Runs a length batch by batch; yields wrong bits, cost and number of bits of each batch's sequences."""
+        seed = fold_in(self._seed if seed is None else seed, length)
+        batches = math.ceil(self._sequences / self._batch_size)
+        controller_state = self._model.initial_state(self._batch_size, seed=seed).controller
+        if self._carry_state:
+            *_, controller_state = self._run(fold_in(seed, batches), tf.constant(length), controller_state)
+        for i in range(batches):
+            *result, final_state = self._run(fold_in(seed, i), tf.constant(length), controller_state)
+            yield [values[: self._sequences - i * self._batch_size] for values in result]
+            if self._carry_state:
+                controller_state = final_state
 
     def _run_batch(self, seed, length, controller_state):
         """Wrong bits, cost and number of bits of each sequence of a batch, and the controller's final state.

@@ -2,6 +2,7 @@
 
 config.json               all that the run was asked to do
 metrics.csv               one row each --log-every iterations
+solved.json               when the task was first done without an error, if it was: iteration and sequences
 events.out.tfevents.*     the same for TensorBoard
 checkpoints/step-N/       weights, optimizer and counters after N iterations, in TensorFlow's checkpoint format
 .lock                     held by the train.py that is writing here
@@ -45,6 +46,7 @@ class RunDirectory:
         if config is None:
             self.config = read_config(self.path)
         self._events = None
+        self.solved = None  # known from `start_metrics` on
         try:
             if config is not None and self.path.is_dir():
                 self._refuse_unless_empty()
@@ -83,12 +85,21 @@ class RunDirectory:
         self.config = config
         _write_aside(self.path / "config.json", json.dumps(config, indent=2) + "\n")
 
+    def record_solved(self, when):
+        """Notes in solved.json when the task was solved: a dict of iteration and sequences."""
+        self.solved = when
+        _write_aside(self.path / "solved.json", json.dumps(when) + "\n")
+
     def start_metrics(self, iteration):
         """Readies metrics.csv and the events for rows after `iteration`.
 
         Of the rows there are, those go that a run cut short wrote past it, and one that a shorter run ended with before
-        `log_every` iterations were full.
+        `log_every` iterations were full. So does a solved.json of a later iteration.
         """
+        solved = read_solved(self.path)
+        self.solved = solved if solved and solved["iteration"] <= iteration else None
+        if self.solved is None:
+            (self.path / "solved.json").unlink(missing_ok=True)
         path, every = self.path / "metrics.csv", self.config["log_every"]
         rows = []
         if path.exists():
@@ -158,6 +169,15 @@ def read_config(path):
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise RunError(f"{path} holds no run: its config.json cannot be read ({reason})") from None
+
+
+def read_solved(path):
+    """When the run in a directory was solved: what its solved.json holds, or None."""
+    try:
+        solved = json.loads((Path(path) / "solved.json").read_text())
+        return {key: int(solved[key]) for key in ("iteration", "sequences")}
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 def checkpoints(path):

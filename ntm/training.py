@@ -29,8 +29,8 @@ class Trainer:
 
     Update i draws its batch from (seed, i) alone, so that training cut anywhere and resumed is training not cut.
 
-    While it trains, the weights are one long vector, `weights`: the optimizer, which treats every element alike, then
-    has a few large operations to do, and to compile, instead of a dozen for each weight.
+    While `advance` runs, the weights are one long vector, `weights`: the optimizer, which treats every element alike,
+    then has a few large operations to do, and to compile, instead of a dozen for each weight.
 
     Args:
         model: an NTM, built.
@@ -74,6 +74,10 @@ class Trainer:
         self.seconds.assign_add(time.perf_counter() - start)
         return finite
 
+    def compiled_program(self):
+        """What `advance` runs, as XLA's text."""
+        return self._advance.experimental_get_compiler_ir(tf.constant(1))(stage="optimized_hlo")
+
     def metrics(self):
         """Metrics of the updates since `start_metrics`."""
         return Metrics(*(self._totals / self._updates_in_totals).numpy().tolist())
@@ -107,11 +111,15 @@ class Trainer:
         batch_seed, state_seed = tf.unstack(tf.random.split(seed, 2, alg="philox"))
         batch = self.task.batch(batch_seed, self.batch_size)
         weights = self._split(self.weights)
-        with tf.GradientTape() as tape, keras.StatelessScope(zip(self.model.trainable_variables, weights)):
+        scope = keras.StatelessScope(zip(self.model.trainable_variables, weights))
+        with tf.GradientTape() as tape, scope:
             tape.watch(weights)
             state = self.model.initial_state(self.batch_size, seed=state_seed)
             logits = self.model(batch.inputs, initial_state=state, steps=batch.steps)
             loss = self.loss(batch.targets, logits, batch.mask)
+        for variable in self.model.non_trainable_variables:  # what the model assigned, the scope has only noted
+            if (value := scope.get_current_value(variable)) is not None:
+                variable.assign(value)
         gradient = _flatten(tape.gradient(loss, weights))
         self.optimizer.apply([gradient], [self.weights])
         return tf.stack(

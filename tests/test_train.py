@@ -279,7 +279,7 @@ def test_resume_falls_back_to_the_newest_whole_checkpoint(finished, here, capsys
 
 def test_new_runs_get_directories_of_their_own_and_resume_takes_the_newest(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(train, "REPORT_SEQUENCES", 2)
+    monkeypatch.setattr(train, "SEQUENCES", 2)
     (tmp_path / "runs" / "copy-ntm-lstm-seed4").mkdir(parents=True)
     assert train.main([*SMALL, "--iterations=3", "--seed=4"]) == 0
     assert not list((tmp_path / "runs" / "copy-ntm-lstm-seed4").iterdir())
@@ -297,7 +297,7 @@ def test_new_runs_get_directories_of_their_own_and_resume_takes_the_newest(tmp_p
 
 def test_a_run_from_other_weights_resumes_from_them(finished, here, monkeypatch):
     """Killed before its first checkpoint, that is, with step-0 alone."""
-    monkeypatch.setattr(train, "REPORT_SEQUENCES", 2)
+    monkeypatch.setattr(train, "SEQUENCES", 2)
     arguments = [*SMALL, "--iterations=40", "--checkpoint=whole/checkpoints/step-600"]
     assert train.main([*arguments, "--run-dir=warm"]) == 0
     assert json.loads((here / "warm" / "config.json").read_text())["checkpoint"] == "whole/checkpoints/step-600"
@@ -323,16 +323,46 @@ def test_a_loss_that_is_not_finite_stops_the_run(here, capsys, monkeypatch):
     assert all(np.isfinite(weight).all() for weight in load_run(here / "broken")[1].weights)
 
 
-def test_stop_when_solved(here, monkeypatch, capsys):
-    monkeypatch.setattr(train, "REPORT_SEQUENCES", 2)
+def test_stop_when_solved(here, capsys):
     arguments = ["--controller-units=20", "--memory-locations=6", "--memory-width=12", "--max-length=1"]
     assert (
         train.main([*arguments, "--learning-rate=1e-3", "--iterations=30000", "--stop-when-solved", "--run-dir=s"]) == 0
     )
     solved = int(re.search(r"solved after (\d+) iterations", capsys.readouterr().out)[1])
     assert solved < 30000
+    assert runs.read_solved(here / "s") == {"iteration": solved, "sequences": solved}
+    assert losses(here / "s")[-1]["iteration"] == str(solved)
+    assert train.main(["--resume", "--run-dir=s"]) == 0
+    assert losses(here / "s")[-1]["iteration"] == str(solved)
+    capsys.readouterr()
     assert evaluate.main(["--run-dir=s", "--lengths=1", "--format=json"]) == 0
     assert json.loads(capsys.readouterr().out)["bit_errors_per_sequence"] < 0.1
+
+
+def test_going_back_behind_the_solution_forgets_it(here):
+    assert train.main([*SMALL, "--iterations=300", "--run-dir=back"]) == 0
+    (here / "back" / "solved.json").write_text('{"iteration": 250, "sequences": 250}')
+    assert train.main(["--resume", "--run-dir=back", "--iterations=300"]) == 0
+    assert runs.read_solved(here / "back") == {"iteration": 250, "sequences": 250}
+    assert train.main(["--resume", "--run-dir=back", "--checkpoint=step-200"]) == 0
+    assert runs.read_solved(here / "back") is None
+
+
+def test_profile_shows_kernels_and_makes_no_run(here, capsys):
+    before = {path.name for path in here.iterdir()}
+    assert train.main([*SMALL, "--profile=profile"]) == 0
+    header, *rows, total = capsys.readouterr().out.splitlines()
+    assert header.split()[:3] == ["us/update", "calls/update", "us/call"]
+    assert len(rows) == train.SHOWN_KERNELS and float(rows[0].split()[0]) >= float(rows[-1].split()[0]) > 0
+    assert re.match(r"\d+ kernels in all", total)
+    assert {path.name for path in here.iterdir()} - before == {"profile"}
+    assert list((here / "profile").rglob("*.xplane.pb"))
+
+
+def test_profile_refuses_what_belongs_to_a_run(here, capsys):
+    assert "--resume means nothing" in refused(capsys, train.main, "--profile=p", "--resume")
+    (here / "taken").write_text("")
+    assert "--profile: taken" in refused(capsys, train.main, "--profile=taken")
 
 
 # evaluate.py

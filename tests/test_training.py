@@ -104,6 +104,7 @@ def test_evaluator_counts_what_the_model_gets_wrong(trainer):
         np.testing.assert_allclose(row["bit_errors_per_sequence"], row["bit_error_rate"] * 8 * length, rtol=1e-5)
         np.testing.assert_allclose(row["bits_per_sequence"], row["bit_errors_per_sequence"] * 9 / np.log(2), rtol=1e-2)
     assert rows[0]["exact_sequences"] < 0.1 and rows[1]["exact_sequences"] == 0
+    assert not evaluator.is_exact(7)
     assert evaluator._run.experimental_get_tracing_count() == 1
     assert [len(line) for line in table(rows)] == [len(next(table([])))] * 3
 
@@ -113,12 +114,12 @@ def test_the_recipe_learns():
     config = default_config()
     config["task"] |= {"max_length": 5}
     config["model"] |= {"controller_units": 32, "memory_locations": 16, "memory_width": 12}
-    config["optimizer"] |= {"learning_rate": 1e-3}
     trainer = build_trainer(config)
     evaluator = Evaluator(trainer.model, trainer.task, 5, 200, stream(config["seed"], VALIDATION))
     for iteration in range(1000, 16_001, 1000):
         assert trainer.advance(iteration)
-        if trainer.metrics().hamming_distance < 0.1 and evaluator.measure(5)["bit_errors_per_sequence"] == 0:
+        if trainer.metrics().hamming_distance < 0.1 and evaluator.is_exact(5):
+            assert evaluator.measure(5)["exact_sequences"] == 1
             return
         trainer.start_metrics()
     pytest.fail(f"after {iteration} sequences: {evaluator.measure(5)}")
