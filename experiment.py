@@ -74,6 +74,9 @@ def build_trainer(config):
     """
     settings = dict(config["optimizer"])
     initial_velocity = settings.pop("initial_velocity", 0.0)
+    if decay_steps := settings.pop("decay_steps", None):
+        rate = keras.optimizers.schedules.InverseTimeDecay(settings["learning_rate"], decay_steps, decay_rate=1.0)
+        settings["learning_rate"] = rate
     optimizer = keras.optimizers.RMSprop(**settings)
     trainer = Trainer(build_model(config), build_task(config), optimizer, seed=config["seed"], **config["training"])
     for variable in optimizer.variables:

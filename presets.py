@@ -1,7 +1,8 @@
 """What `--preset` sets: everything about a run that has a default.
 
 Sections: `task` goes to the task, `model` to `ntm.NTM`, `optimizer` to `keras.optimizers.RMSprop` (but for
-`initial_velocity`, the first value of its mean square) and `training` to `ntm.training.Trainer`.
+`initial_velocity`, the first value of its mean square, and `decay_steps`, the updates after which the learning rate has
+halved, as 1 / (1 + updates / decay_steps)) and `training` to `ntm.training.Trainer`.
 """
 
 from ntm import reference
@@ -13,10 +14,11 @@ PRESETS = {
         "model": {},
         "optimizer": {
             # Graves (2013), "Generating sequences with recurrent neural networks", equations (38) to (41).
-            "learning_rate": 6e-4,
+            "learning_rate": 1e-3,
+            "decay_steps": 2000,
             "rho": 0.95,
             "momentum": 0.9,
-            "epsilon": 1e-4,
+            "epsilon": 1e-3,
             "centered": True,
             "global_clipnorm": 50.0,
         },

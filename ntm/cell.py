@@ -103,9 +103,13 @@ class NTMCell(keras.layers.Layer):
         smallest_strength: added to softplus to give a head's strength.
         forget_bias: initial bias of the LSTM's forget gate.
         recurrent_std, heads_std: standard deviations of the initial weights of the recurrent and of the heads' layer.
-        initial_state: "learned": memory, weightings and the rest are trained, the weightings uniform at first;
+        read_gate_bias, write_gate_bias: initial biases of the heads' gates.
+        initial_state: "learned": memory, weightings and the rest are trained; the locations of the memory all start
+            with the same content, so that a sequence may begin anywhere and go on where none went in training.
             "random": as the reference draws them anew for each sequence (see `get_initial_state`).
-        memory_std: standard deviation of a learned memory's first values.
+        memory_std: standard deviation of the first values of a learned memory's one row.
+        write_peak: by how much the logit of location 0 exceeds the others in a learned write weighting, at first; a
+            learned read weighting is uniform at first.
 
     Raises:
         ValueError: an argument is out of range; the message names it and its value.
@@ -127,8 +131,11 @@ class NTMCell(keras.layers.Layer):
         forget_bias=0.0,
         recurrent_std=0.1,
         heads_std=0.1,
+        read_gate_bias=0.0,
+        write_gate_bias=-2.0,
         initial_state="learned",
         memory_std=0.5,
+        write_peak=6.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -147,8 +154,11 @@ class NTMCell(keras.layers.Layer):
             "forget_bias": forget_bias,
             "recurrent_std": recurrent_std,
             "heads_std": heads_std,
+            "read_gate_bias": read_gate_bias,
+            "write_gate_bias": write_gate_bias,
             "initial_state": initial_state,
             "memory_std": memory_std,
+            "write_peak": write_peak,
         }
         for name in ("controller_units", "memory_locations", "memory_width", "read_heads", "write_heads"):
             if self.options[name] < 1:
@@ -167,7 +177,7 @@ class NTMCell(keras.layers.Layer):
         self.controller_units = controller_units
         self.memory_locations, self.memory_width = memory_locations, memory_width
         self.read_heads, self.write_heads = read_heads, write_heads
-        self.output_reads, self.learned_state, self.memory_std = output_reads, initial_state == "learned", memory_std
+        self.output_reads, self.learned_state = output_reads, initial_state == "learned"
         controller_options = {"forget_bias": forget_bias} if CONTROLLERS[controller] is LSTMController else {}
         self.controller = CONTROLLERS[controller](
             controller_units,
@@ -185,6 +195,8 @@ class NTMCell(keras.layers.Layer):
             smallest_strength=smallest_strength,
             use_bias=heads_bias,
             kernel_std=heads_std,
+            read_gate_bias=read_gate_bias,
+            write_gate_bias=write_gate_bias,
             dtype=self.dtype_policy,
             name="heads",
         )
@@ -207,17 +219,19 @@ class NTMCell(keras.layers.Layer):
         self.heads.build((None, self.controller_units))
         if self.learned_state:
             # Weightings are kept as logits, so that training cannot push them off the simplex.
-            controller = [f"controller_{i}" for i in range(len(self._state_shapes.controller))]
+            names = [*NTMState._fields[:4], *(f"controller_{i}" for i in range(len(self._state_shapes.controller)))]
+            shapes = [(1, self.memory_width), *self._state_shapes.flat()[1:]]
+            initializers = {
+                "memory": keras.initializers.RandomNormal(stddev=self.options["memory_std"]),
+                "write_weightings": self._peaked,
+            }
             self._initial = [
-                self.add_weight(
-                    name=f"initial_{name}",
-                    shape=shape,
-                    initializer=(
-                        keras.initializers.RandomNormal(stddev=self.memory_std) if name == "memory" else "zeros"
-                    ),
-                )
-                for name, shape in zip((*NTMState._fields[:4], *controller), self._state_shapes.flat())
+                self.add_weight(name=f"initial_{name}", shape=shape, initializer=initializers.get(name, "zeros"))
+                for name, shape in zip(names, shapes)
             ]
+
+    def _peaked(self, shape, dtype=None):
+        return self.options["write_peak"] * tf.one_hot(tf.zeros(shape[0], tf.int32), shape[1], dtype=dtype)
 
     def get_initial_state(self, batch_size, seed=None):
         """The state before the first step, as a flat list of tensors (see `NTMState.from_flat`).
@@ -230,6 +244,7 @@ class NTMCell(keras.layers.Layer):
         if self.learned_state:
             initial = NTMState.from_flat([tf.convert_to_tensor(weight) for weight in self._initial])
             initial = initial._replace(
+                memory=tf.broadcast_to(initial.memory, self._state_shapes.memory),
                 read_weightings=tf.nn.softmax(initial.read_weightings),
                 write_weightings=tf.nn.softmax(initial.write_weightings),
             )

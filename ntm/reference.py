@@ -18,6 +18,8 @@ ARCHITECTURE = {
     "bounded_vectors": False,
     "smallest_strength": 1.0,
     "forget_bias": 1.0,
+    "read_gate_bias": 0.0,
+    "write_gate_bias": 0.0,
     "initial_state": "random",
 }
 

@@ -64,13 +64,15 @@ def test_a_keras_model_trains_around_the_cell(rng):
     assert losses[-1] < losses[0]
 
 
-def test_a_learned_state_starts_uniform_and_is_trained(rng):
-    cell = built_cell()
+def test_a_learned_state_starts_the_same_everywhere_but_for_the_write_heads_and_is_trained(rng):
+    cell = built_cell(write_peak=2.0)
     state = NTMState.from_flat(cell.get_initial_state(B))
     assert [tuple(tensor.shape[1:]) for tensor in state.flat()] == cell.state_size
     np.testing.assert_allclose(state.read_weightings, np.full((B, 2, 7), 1 / 7))
-    np.testing.assert_allclose(state.write_weightings, np.full((B, 3, 7), 1 / 7))
-    np.testing.assert_array_equal(state.memory[0], state.memory[1])
+    rest = 1 / (6 + np.exp(2))
+    np.testing.assert_allclose(state.write_weightings, np.full((B, 3, 7), [1 - 6 * rest] + [rest] * 6))
+    np.testing.assert_array_equal(state.memory, np.broadcast_to(state.memory[0, 0], (B, 7, 4)))
+    assert np.std(state.memory[0, 0]) > 0.01
     with tf.GradientTape() as tape:
         output, states = cell(tf.constant(rng.normal(size=(B, I))), cell.get_initial_state(B))
         total = tf.reduce_sum(output) + sum(tf.reduce_sum(tf.square(tensor)) for tensor in states)

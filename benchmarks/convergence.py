@@ -1,0 +1,129 @@
+"""Does every seed learn, how soon, and does it last? Trains seeds side by side and draws their errors.
+
+`python -m benchmarks.convergence --seeds=20 --jobs=2 [any option of train.py]`. Everything is under --dir: the runs,
+which a second call goes on with where the first was cut off; convergence.csv, a row a seed; and convergence.png.
+"""
+
+import concurrent.futures
+import csv
+import json
+import shlex
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from cli import Parser, name, quiet_stderr, whole_number
+
+with quiet_stderr():
+    from ntm import plots, runs
+
+ROOT = Path(__file__).resolve().parent.parent
+LENGTHS = (20, 30, 50, 120)
+COLUMNS = ("seed", "solved_at", "rows_with_errors_since", "sequences", *(f"wrong_bits_{n}" for n in LENGTHS), "ended")
+
+
+def main(argv=None):
+    parser = Parser(prog="benchmarks.convergence", description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=whole_number(1), default=20, metavar="N", help="how many (default 20)")
+    parser.add_argument("--first-seed", type=whole_number(0), default=0, metavar="N", help="(default 0)")
+    parser.add_argument("--jobs", type=whole_number(1), default=2, metavar="N", help="at a time (default 2)")
+    parser.add_argument("--sequences", type=whole_number(1), default=1000, metavar="N", help="a length (default 1000)")
+    parser.add_argument("--dir", type=name, default="runs/convergence", help="(default %(default)s)")
+    arguments, options = parser.parse_known_args(argv)
+    root = Path(arguments.dir)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"argument --dir: {root} cannot be written: {error.strerror}")
+    settings = root / "options.txt"
+    text = shlex.join([*options, f"--sequences={arguments.sequences}"])
+    if settings.exists() and settings.read_text() != text:
+        parser.error(f"argument --dir: {root} holds runs of other options: {settings.read_text()}")
+    settings.write_text(text)
+    seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        jobs = [pool.submit(train, root / f"seed-{seed}", seed, options, arguments.sequences) for seed in seeds]
+        try:
+            rows = [report(job.result()) for job in concurrent.futures.as_completed(jobs)]
+        except (subprocess.CalledProcessError, KeyboardInterrupt) as error:
+            pool.shutdown(cancel_futures=True)  # waits for those that run, which Ctrl-C ends too
+            if isinstance(error, KeyboardInterrupt):
+                return 130
+            parser.error(error.stderr.strip().splitlines()[-1])
+    rows.sort(key=lambda row: row["seed"])
+    with (root / "convergence.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    curves = [read_curve(root / f"seed-{row['seed']}" / "metrics.csv") for row in rows]
+    plots.convergence(curves, [row["solved_at"] for row in rows]).savefig(root / "convergence.png", dpi=120)
+    for line in summary(rows, text):
+        print(line)
+    print(f"{root}/ holds convergence.csv, convergence.png and the runs")
+    return 0
+
+
+def train(run_dir, seed, options, sequences):
+    """Trains a seed, or goes on with it, and measures it. Returns its row."""
+    if not (run_dir / "errors.json").exists():
+        what = ["--resume"] if (run_dir / "config.json").exists() else [*options, f"--seed={seed}"]
+        ended = run(["train.py", *what, f"--run-dir={run_dir}"], not_finite=True)
+        errors = {"ended": ended.stderr.strip()}
+        if runs.checkpoints(run_dir):
+            lengths = ",".join(map(str, LENGTHS))
+            options = f"--lengths={lengths}", f"--sequences={sequences}", "--format=json"
+            measured = run(["evaluate.py", f"--run-dir={run_dir}", *options])
+            for line in measured.stdout.splitlines():
+                row = json.loads(line)
+                errors[f"wrong_bits_{row['length']}"] = row["bit_errors_per_sequence"]
+        (run_dir / "errors.json").write_text(json.dumps(errors))
+    solved = (runs.read_solved(run_dir) or {}).get("sequences")
+    curve = read_curve(run_dir / "metrics.csv")
+    return {
+        "seed": seed,
+        "solved_at": solved,
+        "rows_with_errors_since": solved and sum(wrong > 0 for sequences, wrong in zip(*curve) if sequences > solved),
+        "sequences": curve[0][-1] if curve[0] else 0,
+        **json.loads((run_dir / "errors.json").read_text()),
+    }
+
+
+def run(command, not_finite=False):
+    """A script's CompletedProcess; `not_finite` if training may end in a loss that is not finite."""
+    ended = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True)
+    if ended.returncode != 0 and not (not_finite and "is not finite at iteration" in ended.stderr):
+        raise subprocess.CalledProcessError(ended.returncode, command, ended.stdout, ended.stderr or "no message")
+    return ended
+
+
+def report(row):
+    """Prints a seed's row, and returns it."""
+    errors = ", ".join(f"{row.get(f'wrong_bits_{length}', float('nan')):.3f} at {length}" for length in LENGTHS)
+    solved = "not solved" if row["solved_at"] is None else f"solved after {row['solved_at']} sequences"
+    print(f"seed {row['seed']}: {solved}; wrong bits after {row['sequences']}: {errors}  {row['ended']}", flush=True)
+    return row
+
+
+def read_curve(path):
+    """Sequences and wrong bits of a metrics.csv, two lists."""
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [int(row["sequences"]) for row in rows], [float(row["hamming_distance"]) for row in rows]
+
+
+def summary(rows, options):
+    """What a table of settings needs to know of one, as lines."""
+    solved = sorted(row["solved_at"] for row in rows if row["solved_at"] is not None)
+    yield f"options: {options}"
+    yield f"solved: {len(solved)} of {len(rows)}" + (
+        f", after {statistics.median(solved):.0f} sequences (median), {solved[0]} to {solved[-1]}" if solved else ""
+    )
+    for length in LENGTHS:
+        wrong = [row[column] for row in rows if (column := f"wrong_bits_{length}") in row]
+        exact = sum(errors == 0 for errors in wrong)
+        yield f"length {length}: no wrong bit on {exact} of {len(rows)} seeds; most: {max(wrong, default=0):.3f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
