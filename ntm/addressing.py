@@ -59,7 +59,7 @@ def shift(weightings, shifts):
     offsets, locations = shifts.shape[-1], weightings.shape[-1]
     if offsets % 2 == 0 or offsets > locations:
         raise ValueError(f"{offsets} shifts must be odd in number and at most the {locations} memory locations")
-    rotations = _rotations(weightings, offsets)
+    rotations = _rotations(_pad_circularly(weightings, offsets // 2), offsets)
     return tf.add_n([shifts[..., k, tf.newaxis] * rotated for k, rotated in enumerate(rotations)])
 
 
@@ -132,7 +132,7 @@ class AddressingSlopes(NamedTuple):
 
     sharpened: tf.Tensor  # [B, H, 2, N]: w; w (log w~ - <w, log w~>)
     sharpening: tf.Tensor  # [B, H, N], gamma w / w~
-    rotated: tf.Tensor  # [B, H, 2S+1, N], w^g rotated by each offset
+    gated: tf.Tensor  # [B, H, N + 2S], w^g padded circularly
     shifts: tf.Tensor  # [B, H, 2S+1], s
     interpolated: tf.Tensor  # [B, H, 3, N]: w^c; w^c - w'; g w^c (K - <w^c, K>)
     keeping: tf.Tensor  # [B, H], 1 - g
@@ -163,7 +163,7 @@ def address_slopes(norms, similarities, previous_weightings, weightings, keys, s
             sharpness[..., tf.newaxis] * weightings / stages.shifted,
             tf.zeros_like(weightings),
         ),
-        rotated=tf.stack(_rotations(stages.gated, shifts.shape[-1]), axis=2),
+        gated=_pad_circularly(stages.gated, shifts.shape[-1] // 2),
         shifts=shifts,
         interpolated=tf.stack(
             [
@@ -199,8 +199,8 @@ def address_gradient(slopes, memory, d_weightings):
                                                       dM(i) = p(i) (k - M(i) k . M(i) / |M(i)|^2)
                                                       dk = sum_i p(i) M(i) - k beta dbeta / |k|^2
 
-    A norm below the smallest counts as that in K but not in the terms of dk and dM that come from it: of a vector that
-    short they are next to nothing, of a zero vector nothing.
+    A norm below 1e-6 counts as that, and the terms of dk and dM that come from how it changes are left in: the gradient
+    of a key or location shorter than that is approximate, that of a zero one is exact.
 
     Args:
         slopes: AddressingSlopes.
@@ -212,7 +212,7 @@ def address_gradient(slopes, memory, d_weightings):
     """
     mean, d_sharpness = tf.unstack(tf.linalg.matvec(slopes.sharpened, d_weightings), axis=2)
     d_shifted = slopes.sharpening * (d_weightings - mean[..., tf.newaxis])
-    d_shifts = tf.linalg.matvec(slopes.rotated, d_shifted)
+    d_shifts = tf.linalg.matvec(tf.stack(_rotations(slopes.gated, slopes.shifts.shape[-1]), axis=2), d_shifted)
     d_gated = shift(d_shifted, tf.reverse(slopes.shifts, [-1]))
     mean, d_gates, d_strengths = tf.unstack(tf.linalg.matvec(slopes.interpolated, d_gated), axis=2)
     d_previous_weightings = slopes.keeping[..., tf.newaxis] * d_gated
@@ -224,11 +224,14 @@ def address_gradient(slopes, memory, d_weightings):
     return d_memory, d_previous_weightings, d_keys, d_strengths, d_gates, d_shifts, d_sharpness
 
 
-def _rotations(weightings, offsets):
-    """The weightings rotated by each offset of -S to +S: a list of [B, H, N]."""
-    reach, locations = offsets // 2, weightings.shape[-1]
-    # One circular padding makes every rotation a slice.
-    padded = tf.concat([weightings[..., locations - reach :], weightings, weightings[..., :reach]], axis=-1)
+def _pad_circularly(weightings, reach):
+    """[B, H, N] -> [B, H, N + 2 reach], so that every rotation by up to `reach` is a slice."""
+    return tf.concat([weightings[..., weightings.shape[-1] - reach :], weightings, weightings[..., :reach]], axis=-1)
+
+
+def _rotations(padded, offsets):
+    """The weightings rotated by each offset of -S to +S, given padded circularly by S: a list of [B, H, N]."""
+    locations = padded.shape[-1] - offsets + 1
     return [padded[..., offsets - 1 - k : offsets - 1 - k + locations] for k in range(offsets)]
 
 

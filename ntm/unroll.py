@@ -20,9 +20,8 @@ import tensorflow as tf
 
 from ntm.cell import NTMState, StepResult, StepWeights, flatten_vectors
 
-# The backward pass prepares at least so many steps at once, and more of a small batch, up to so many rows of a product:
-# enough to be fast, while what is computed for steps past a sequence's end stays little, and so does what a chunk takes
-# beside the history of a long sequence.
+# The backward pass prepares at least so many steps at once, and more of a small batch, up to so many rows of a product.
+# Fewer are slow; more compute much for steps past a sequence's end, and take much memory beside a long history.
 CHUNK_STEPS, CHUNK_ROWS = 16, 64
 
 
@@ -127,7 +126,7 @@ def _prepare(inputs, mask, steps):
 def _chunk(inputs):
     """How many of the steps of inputs [T, B, I] the backward pass prepares at once."""
     length, batch_size, _ = inputs.shape
-    chunk = CHUNK_STEPS if batch_size is None else max(CHUNK_STEPS, CHUNK_ROWS // batch_size)
+    chunk = CHUNK_STEPS if batch_size is None else max(CHUNK_STEPS, CHUNK_ROWS // max(batch_size, 1))
     return min(chunk, length or chunk)
 
 
