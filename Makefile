@@ -23,7 +23,10 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-bench notebook figures:
+bench: install
+	$(BIN)/python -m benchmarks.speed $(ARGS)
+
+notebook figures:
 	@echo "make $@: not yet" >&2; exit 1
 
 clean:

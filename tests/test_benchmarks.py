@@ -1,6 +1,13 @@
 """The benchmarks run; what they measure is not tested here."""
 
-from benchmarks import carried_state, literal_sharpening
+import csv
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from benchmarks import carried_state, convergence, literal_sharpening, speed
+from ntm.addressing import shift
 
 
 def test_literal_sharpening_runs_both_forms(monkeypatch, capsys):
@@ -21,3 +28,44 @@ def test_carried_state_goes_from_one_sequence_into_the_next(monkeypatch):
     assert not any(variable.numpy().any() for variable in trainer.model.carried)
     assert trainer.advance(3)
     assert all(variable.numpy().any() for variable in trainer.model.carried)
+
+
+@pytest.mark.parametrize(
+    "form, locations, reach",
+    [
+        (speed.fft_shift, 8, 2),
+        (speed.fft_shift, 9, 1),
+        (speed.circulant_shift, 7, 3),
+        (speed.convolution_shift, 7, 1),
+        (speed.looped_shift, 7, 2),
+    ],
+)
+def test_other_forms_of_the_shift_are_the_shift(form, locations, reach, rng):
+    weightings = tf.constant(rng.dirichlet(np.ones(locations), [1, 1]), tf.float32)
+    shifts = tf.constant(rng.dirichlet(np.ones(2 * reach + 1), [1, 1]), tf.float32)
+    np.testing.assert_allclose(form(weightings, shifts), shift(weightings, shifts), atol=1e-6)
+
+
+SMALL = ["--controller-units=8", "--memory-locations=9", "--memory-width=5", "--max-length=2", "--iterations=200"]
+
+
+def test_convergence_trains_seeds_and_goes_on_where_it_was(tmp_path, monkeypatch, capsys):
+    common = ["--sequences=5", f"--dir={tmp_path / 'c'}", *SMALL]
+    assert convergence.main(["--seeds=1", "--first-seed=3", *common]) == 0
+    assert "solved: 0 of 1" in capsys.readouterr().out
+    trained = []
+    monkeypatch.setattr(convergence, "train", lambda *arguments: trained.append(arguments) or TRAIN(*arguments))
+    monkeypatch.setattr(convergence, "run", lambda *arguments: pytest.fail(f"{arguments} ran again"))
+    assert convergence.main(["--seeds=1", "--first-seed=3", *common]) == 0
+    assert len(trained) == 1
+    with (tmp_path / "c" / "convergence.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert (row["seed"], row["sequences"], row["solved_at"], row["ended"]) == ("3", "200", "", "")
+    assert float(row["wrong_bits_120"]) > 100
+    assert (tmp_path / "c" / "convergence.png").stat().st_size > 1000
+    with pytest.raises(SystemExit, match="2"):
+        convergence.main(["--seeds=1", "--first-seed=3", *common, "--learning-rate=1e-3"])
+    assert "holds runs of other options" in capsys.readouterr().err
+
+
+TRAIN = convergence.train
