@@ -90,10 +90,9 @@ def test_outputs_and_gradients_are_those_of_a_plain_loop(cell, inputs, mask, mas
     assert_close(fast(), plain)
 
 
-@pytest.mark.parametrize("how, masked", [("eager", True), ("compiled", False)])
-def test_chunks_of_the_gradient_join(cell, inputs, mask, masked, how, monkeypatch):
+@pytest.mark.parametrize("cell, compiled", [("lstm", True), ("feedforward", False)], indirect=["cell"])
+def test_chunks_of_the_gradient_join(cell, inputs, mask, compiled, monkeypatch):
     """All steps in one chunk, and in chunks of four, the last of them half full."""
-    mask = mask if masked else None
     assert T < CHUNK_STEPS
 
     def fast():
@@ -102,7 +101,7 @@ def test_chunks_of_the_gradient_join(cell, inputs, mask, masked, how, monkeypatc
     whole = fast()
     monkeypatch.setattr("ntm.unroll.CHUNK_STEPS", 4)
     monkeypatch.setattr("ntm.unroll.CHUNK_ROWS", 1)
-    if how == "compiled":
+    if compiled:
         fast = tf.function(fast, jit_compile=True, autograph=False)
     assert_close(fast(), whole)
 
@@ -180,6 +179,7 @@ def test_a_batch_of_nothing_but_padding_stays_where_it_is(cell, inputs, compiled
     assert_close(state, initial_state(cell))
 
 
+@pytest.mark.parametrize("cell", ["lstm"], indirect=True)  # it takes long; the others compile above
 def test_steps_cut_every_sequence_in_one_compiled_program(cell, inputs):
     @tf.function(jit_compile=True, autograph=False)
     def run(steps):
