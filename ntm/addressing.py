@@ -23,8 +23,7 @@ def content_weighting(memory, keys, strengths):
     Returns:
         Weightings [B, H, N].
     """
-    transposed = tf.linalg.matrix_transpose(memory)
-    return _match(cosine_similarities(transposed, inverse_norms(transposed), keys), strengths)
+    return _match(_similarities(memory, keys), strengths)
 
 
 def interpolate(content_weightings, previous_weightings, gates):
@@ -92,8 +91,7 @@ def address(memory, previous_weightings, keys, strengths, gates, shifts, sharpne
     Returns:
         Weightings [B, H, N].
     """
-    transposed = tf.linalg.matrix_transpose(memory)
-    similarities = cosine_similarities(transposed, inverse_norms(transposed), keys)
+    similarities = _similarities(memory, keys)
     return address_in_stages(similarities, previous_weightings, strengths, gates, shifts, sharpness).weightings
 
 
@@ -242,6 +240,12 @@ def _mean(weightings, values):
 
 def _smallest(values):
     return np.finfo(values.dtype.as_numpy_dtype).tiny
+
+
+def _similarities(memory, keys):
+    """`cosine_similarities` of keys to a memory [B, N, W]."""
+    transposed = tf.linalg.matrix_transpose(memory)
+    return cosine_similarities(transposed, inverse_norms(transposed), keys)
 
 
 def _match(similarities, strengths):

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 
 class _Controller(keras.layers.Layer):
-    """The linear layers that both controllers share.
+    """The linear layer that both controllers have.
 
     Args:
         units: U, the width of the output.

@@ -58,7 +58,7 @@ def unroll(cell, inputs, initial_state, mask=None, steps=None):
         Outputs [B, T, cell.output_size] and the final NTMState.
     """
     inputs, running, mask, steps = _prepare(inputs, mask, steps)
-    length, chunk = inputs.shape[0] or tf.shape(inputs)[0], _chunk(inputs)
+    length, chunk = _length(inputs), _chunk(inputs)
     padding = -length % chunk
     inputs, mask = (_pad(tensor, padding) for tensor in (inputs, mask))
 
@@ -123,6 +123,11 @@ def _prepare(inputs, mask, steps):
     return inputs, running, mask, steps
 
 
+def _length(inputs):
+    """T of inputs [T, B, I]: a Python integer where it is known, a tensor where it is not."""
+    return inputs.shape[0] or tf.shape(inputs)[0]
+
+
 def _chunk(inputs):
     """How many of the steps of inputs [T, B, I] the backward pass prepares at once."""
     length, batch_size, _ = inputs.shape
@@ -140,7 +145,7 @@ def _forward(cell, weights, inputs, state, mask, steps):
 
     The states of this history begin with the initial one: entry t is what step t starts from, t+1 what it leaves.
     """
-    length = inputs.shape[0] or tf.shape(inputs)[0]
+    length = _length(inputs)
     # For the shapes of its results alone; compiled, it is not run.
     example = cell.step(tf.reduce_sum(inputs, axis=0), state, weights)
     history = tf.nest.map_structure(
@@ -238,7 +243,7 @@ def _backward(cell, weights, inputs, history, mask, steps, chunk, d_controller_o
         d_inputs = d_inputs.write(index, tf.tensordot(d_preactivations, input_kernel, [[2], [1]]))
         return index - 1, d_state, tf.nest.map_structure(tf.add, d_weights, d_chunk), d_inputs
 
-    chunks = (inputs.shape[0] or tf.shape(inputs)[0]) // chunk
+    chunks = _length(inputs) // chunk
     d_inputs = tf.TensorArray(inputs.dtype, chunks, element_shape=[chunk, *inputs.shape[1:]])
     start = d_final_state, _zeros_like(weights), d_inputs
     if isinstance(chunks, int) and chunks == 1:  # no loop: XLA then knows that there is nothing to add up
