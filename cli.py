@@ -59,6 +59,14 @@ def positive_number(text):
     return number
 
 
+def number_from_zero(text):
+    """An argument type: 0, or as `positive_number`."""
+    with contextlib.suppress(ValueError):
+        if float(text) == 0:
+            return 0.0
+    return positive_number(text)
+
+
 @contextlib.contextmanager
 def quiet_stderr():
     """Hides what is written to standard error: TensorFlow's import logs there before it can be told not to."""

@@ -1,8 +1,8 @@
 """From a run's configuration to its task, model and trainer: the one place where `ntm` meets `tasks`.
 
-A configuration is what config.json holds: preset, seed, iterations, log_every, checkpoint_every, stop_when_solved and
-the checkpoint that the weights started from, if one; and the sections `task` and `model` (each with a name and
-constructor arguments), `optimizer` and `training` (see presets.py).
+A configuration is what config.json holds: preset, seed, iterations, log_every, checkpoint_every, stop_when_solved,
+figures and the checkpoint that the weights started from, if one; and the sections `task` and `model` (each with a name
+and constructor arguments), `optimizer` and `training` (see presets.py).
 """
 
 import contextlib
@@ -34,6 +34,7 @@ def default_config(preset="paper", task="copy", model="ntm-lstm"):
         "log_every": 100,
         "checkpoint_every": 1000,
         "stop_when_solved": False,
+        "figures": False,
         "checkpoint": None,
         "task": {"name": task, **sections["task"]},
         "model": {"name": model, **sections["model"], **MODELS[model]},
@@ -114,22 +115,27 @@ def load_run(run_dir, checkpoint=None):
     """The task and the trained model of a run.
 
     Args:
-        run_dir: a run directory.
-        checkpoint: "step-N", or None for the newest.
+        run_dir: a run directory, or what is left of one in pretrained/: config.json and model.keras.
+        checkpoint: "step-N", or None for the newest, or model.keras where there is none.
 
     Raises:
         RunError: the run is missing or damaged.
         CheckpointError: the checkpoint is.
     """
     config = read_config(run_dir)
-    found = checkpoints(run_dir) if checkpoint is None else [Path(run_dir) / "checkpoints" / checkpoint]
-    if not found:
-        raise RunError(f"{run_dir} holds no checkpoint yet")
     with refusing_config(run_dir):
         check_config(config)
-        task, model = build_task(config), build_model(config)
-    restore(model_variables(model), found[0] / PREFIX)
-    return task, model
+        task = build_task(config)
+    found = checkpoints(run_dir) if checkpoint is None else [Path(run_dir) / "checkpoints" / checkpoint]
+    if found:
+        with refusing_config(run_dir):
+            model = build_model(config)
+        restore(model_variables(model), found[0] / PREFIX)
+        return task, model
+    saved = Path(run_dir) / "model.keras"
+    if not saved.exists():
+        raise RunError(f"{run_dir} holds no checkpoint yet")
+    return task, _load_model(saved, task)
 
 
 def load_weights(path, task):
@@ -138,6 +144,11 @@ def load_weights(path, task):
     Raises:
         CheckpointError: the file is missing, damaged, holds something else, or does not fit the task.
     """
+    task = TASKS[task]()
+    return task, _load_model(path, task)
+
+
+def _load_model(path, task):
     if not Path(path).is_file():
         raise CheckpointError(f"{path} is not a file")
     try:
@@ -146,9 +157,8 @@ def load_weights(path, task):
         raise CheckpointError(f"{path} cannot be read as a model: {first_line(error)}") from None
     if not isinstance(model, NTM) or not model.cell.built:
         raise CheckpointError(f"{path} holds no NTM with weights")
-    task = TASKS[task]()
     _refuse_misfit(task, model, path)
-    return task, model
+    return model
 
 
 def load_reference(prefix):

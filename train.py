@@ -9,17 +9,17 @@ import sys
 import time
 from pathlib import Path
 
-from cli import Parser, name, positive_number, quiet_stderr, whole_number
+from cli import Parser, name, number_from_zero, positive_number, quiet_stderr, whole_number
 
 with quiet_stderr():
     from tqdm import tqdm
 
     from experiment import MODELS, build_trainer, check_config, complete, default_config, refusing_config
-    from ntm import runs
+    from ntm import plots, runs
     from ntm.checkpoints import CheckpointError, model_variables, restore
-    from ntm.evaluation import Evaluator, table
+    from ntm.evaluation import Evaluator, Observer, table
     from ntm.profiling import profile
-    from ntm.training import REPORT, VALIDATION, stream
+    from ntm.training import PICTURES, REPORT, VALIDATION, stream
     from presets import PRESETS
     from tasks import TASKS
 
@@ -29,6 +29,8 @@ PROFILED = 20  # updates that --profile looks at
 SHOWN_KERNELS = 30  # of them, those that take longest
 UPDATES_A_CALL = 100  # at most, so that a signal does not wait for long
 ROWS_A_LINE = 10  # rows of metrics.csv between printed lines, where no terminal shows a progress bar
+
+RESUMABLE = ("iterations", "stop_when_solved", "figures")  # what --resume may change
 
 SIZE = whole_number(1, 2**20)
 
@@ -44,6 +46,7 @@ SETTINGS = {
     "--write-heads": ("model.write_heads", SIZE, "Q"),
     "--shift-range": ("model.shift_range", whole_number(0, 2**20), "S: a head shifts by -S to +S locations; 2S+1 <= N"),
     "--learning-rate": ("optimizer.learning_rate", positive_number, "of RMSProp, at the start"),
+    "--weight-noise": ("training.weight_noise", number_from_zero, "deviation of the noise on the weights in an update"),
     "--decay-steps": ("optimizer.decay_steps", whole_number(1), "updates after which the learning rate has halved"),
     "--log-every": ("log_every", whole_number(1), "iterations a row of metrics.csv"),
     "--checkpoint-every": ("checkpoint_every", whole_number(1), "iterations a checkpoint"),
@@ -69,6 +72,7 @@ SWITCHES = {
         "stop_when_solved",
         f"end once {SEQUENCES} sequences of the greatest length come out without a wrong bit",
     ),
+    "--figures": ("figures", "draw the figures at every checkpoint, not at the end alone; TensorBoard keeps all"),
 }
 
 
@@ -181,7 +185,7 @@ def _resume(run_dir, checkpoint, settings):
         with refusing_config(run.path):
             check_config(run.config)
             trainer = build_trainer(run.config)
-        changed = {key: settings.pop(key) for key in ("iterations", "stop_when_solved") if key in settings}
+        changed = {key: settings.pop(key) for key in RESUMABLE if key in settings}
         for path, value in settings.items():
             if (kept := _get(run.config, path)) != value:
                 option = path.removesuffix(".name").rpartition(".")[2]
@@ -228,9 +232,10 @@ def _train_and_report(run, trainer):
     with _StopSignals() as signals:
         status = _train(run, trainer, evaluator, signals)
     if status == 0:
+        run.save_model(trainer.model)
         for line in table(map(evaluator.measure, lengths)):
             print(line, flush=True)
-        print(f"{run.path}/ holds config.json, metrics.csv, TensorBoard events and checkpoints/")
+        print(f"{run.path}/ holds config.json, metrics.csv, model.keras, figures, TensorBoard events and checkpoints/")
         print(f"errors at other lengths: python evaluate.py --run-dir={shlex.quote(str(run.path))} --lengths=20,200")
     return status
 
@@ -241,6 +246,7 @@ def _train(run, trainer, evaluator, signals):
         run.config[name] for name in ("iterations", "log_every", "checkpoint_every")
     )
     validation = stream(run.config["seed"], VALIDATION)
+    observer = Observer(trainer.model, trainer.task)
     iteration = int(trainer.iteration)
     run.start_metrics(iteration)
     with (
@@ -289,13 +295,31 @@ def _train(run, trainer, evaluator, signals):
                     signals.received = signal.SIGPIPE
                     sys.stdout = open(os.devnull, "w")  # noqa: SIM115
             stop = signals.received or (run.config["stop_when_solved"] and run.solved is not None)
-            if stop or iteration % checkpoint_every == 0 or iteration == iterations:
+            ends = stop or iteration == iterations
+            if ends or iteration % checkpoint_every == 0:
                 run.save(trainer.variables(), iteration)
+                gradients = {f"gradient/{name}": gradient for name, gradient in trainer.gradients().items()}
+                run.add_histograms(gradients, iteration)
+                if run.config["figures"] or (ends and not signals.received):
+                    _draw(run, trainer, observer, iteration)
     if signals.received and iteration < iterations:
         print(f"stopped by {signals.received.name} after iteration {iteration}; to go on:")
         print(f"python train.py --run-dir={shlex.quote(str(run.path))} --resume")
         return 128 + signals.received
     return 0
+
+
+def _draw(run, trainer, observer, iteration):
+    """The run's figures as they are now: one sequence of the greatest length, always the same, and the curves."""
+    seen = observer.observe(trainer.task.max_length, stream(run.config["seed"], PICTURES))
+    weightings = seen.trace.write_weightings, seen.trace.read_weightings
+    title = f"after {iteration * trainer.batch_size:,} sequences"
+    run.add_figure("memory_map", plots.memory_map(*weightings, seen.answer_at, title), iteration)
+    run.add_figure("sequence", plots.sequence(seen.inputs, seen.targets, seen.outputs, seen.mask), iteration)
+    metrics = runs.read_metrics(run.path)
+    columns = (metrics[name] for name in ("sequences", "loss", "hamming_distance"))
+    solved = run.solved and run.solved["sequences"]
+    run.add_figure("learning_curves", plots.learning_curves(*columns, solved), iteration)
 
 
 def _next_multiple(number, of):

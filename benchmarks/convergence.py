@@ -13,6 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from cli import Parser, name, quiet_stderr, whole_number
 
 with quiet_stderr():
@@ -56,7 +58,7 @@ def main(argv=None):
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    curves = [read_curve(root / f"seed-{row['seed']}" / "metrics.csv") for row in rows]
+    curves = [read_curve(root / f"seed-{row['seed']}") for row in rows]
     plots.convergence(curves, [row["solved_at"] for row in rows]).savefig(root / "convergence.png", dpi=120)
     for line in summary(rows, text):
         print(line)
@@ -79,12 +81,12 @@ def train(run_dir, seed, options, sequences):
                 errors[f"wrong_bits_{row['length']}"] = row["bit_errors_per_sequence"]
         (run_dir / "errors.json").write_text(json.dumps(errors))
     solved = (runs.read_solved(run_dir) or {}).get("sequences")
-    curve = read_curve(run_dir / "metrics.csv")
+    seen, wrong = read_curve(run_dir)
     return {
         "seed": seed,
         "solved_at": solved,
-        "rows_with_errors_since": solved and sum(wrong > 0 for sequences, wrong in zip(*curve) if sequences > solved),
-        "sequences": curve[0][-1] if curve[0] else 0,
+        "rows_with_errors_since": solved and int(np.sum(wrong[seen > solved] > 0)),
+        "sequences": int(seen[-1]) if len(seen) else 0,
         **json.loads((run_dir / "errors.json").read_text()),
     }
 
@@ -105,11 +107,10 @@ def report(row):
     return row
 
 
-def read_curve(path):
-    """Sequences and wrong bits of a metrics.csv, two lists."""
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [int(row["sequences"]) for row in rows], [float(row["hamming_distance"]) for row in rows]
+def read_curve(run_dir):
+    """Sequences and wrong bits of a run's metrics.csv, two arrays."""
+    metrics = runs.read_metrics(run_dir)
+    return metrics["sequences"].astype(int), metrics["hamming_distance"]
 
 
 def summary(rows, options):

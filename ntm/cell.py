@@ -103,7 +103,8 @@ class NTMCell(keras.layers.Layer):
         smallest_strength: added to softplus to give a head's strength.
         forget_bias: initial bias of the LSTM's forget gate.
         recurrent_std, heads_std: standard deviations of the initial weights of the recurrent and of the heads' layer.
-        read_gate_bias, write_gate_bias: initial biases of the heads' gates.
+        read_strength_bias, read_gate_bias, write_gate_bias, write_sharpness_bias: initial biases of the read heads'
+            strengths, and so on. By default a read head at first goes by content, a write head by location.
         initial_state: "learned": memory, weightings and the rest are trained; the locations of the memory all start
             with the same content, so that a sequence may begin anywhere and go on where none went in training.
             "random": as the reference draws them anew for each sequence (see `get_initial_state`).
@@ -131,10 +132,12 @@ class NTMCell(keras.layers.Layer):
         forget_bias=0.0,
         recurrent_std=0.1,
         heads_std=0.1,
-        read_gate_bias=0.0,
-        write_gate_bias=-2.0,
+        read_strength_bias=2.0,
+        read_gate_bias=2.0,
+        write_gate_bias=-4.0,
+        write_sharpness_bias=2.0,
         initial_state="learned",
-        memory_std=0.5,
+        memory_std=1.0,
         write_peak=6.0,
         **kwargs,
     ):
@@ -154,8 +157,10 @@ class NTMCell(keras.layers.Layer):
             "forget_bias": forget_bias,
             "recurrent_std": recurrent_std,
             "heads_std": heads_std,
+            "read_strength_bias": read_strength_bias,
             "read_gate_bias": read_gate_bias,
             "write_gate_bias": write_gate_bias,
+            "write_sharpness_bias": write_sharpness_bias,
             "initial_state": initial_state,
             "memory_std": memory_std,
             "write_peak": write_peak,
@@ -195,8 +200,10 @@ class NTMCell(keras.layers.Layer):
             smallest_strength=smallest_strength,
             use_bias=heads_bias,
             kernel_std=heads_std,
+            read_strength_bias=read_strength_bias,
             read_gate_bias=read_gate_bias,
             write_gate_bias=write_gate_bias,
+            write_sharpness_bias=write_sharpness_bias,
             dtype=self.dtype_policy,
             name="heads",
         )
@@ -316,6 +323,16 @@ class NTMCell(keras.layers.Layer):
         read_vectors = memory_ops.read_transposed(memory.cells, read_weightings)
         acted = NTMState(memory, read_weightings, write_weightings, read_vectors, state.controller)
         return acted, write_similarities, read_similarities
+
+    def addressing_stages(self, parameters, write_similarities, read_similarities, before):
+        """The AddressingStages [B, H, N] of all heads where `act` was given these parameters and the state `before`."""
+        reading = addressing.address_in_stages(
+            read_similarities, before.read_weightings, *self._of_read_heads(parameters)[1:]
+        )
+        writing = addressing.address_in_stages(
+            write_similarities, before.write_weightings, *self._of_write_heads(parameters)[1:]
+        )
+        return addressing.AddressingStages(*(tf.concat(heads, axis=1) for heads in zip(reading, writing)))
 
     def act_slopes(self, parameters, write_similarities, read_similarities, before, after):
         """The ActSlopes where `act` was given these parameters and the state `before`, and gave the rest.

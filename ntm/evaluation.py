@@ -1,11 +1,14 @@
-"""Errors of a model on sequences of given lengths."""
+"""Errors of a model on sequences of given lengths, and what it does with one of them."""
 
 import math
+from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from ntm.metrics import bits_per_sequence, hamming_distance
 from ntm.training import fold_in
+from ntm.unroll import Trace
 
 # Bounds the memory that an evaluation takes: sequences run this many at a time.
 _BATCH_SIZE = 100
@@ -90,6 +93,66 @@ class Evaluator:
         answer = batch.targets, logits, batch.mask
         bits = tf.reduce_sum(batch.mask, axis=1) * batch.targets.shape[-1]
         return hamming_distance(*answer), bits_per_sequence(*answer), bits, final_state.controller
+
+
+class Observation(NamedTuple):
+    """One sequence and what a model did with it, as arrays."""
+
+    inputs: np.ndarray  # [T, I]
+    targets: np.ndarray  # [T, O]
+    outputs: np.ndarray  # [T, O], probabilities
+    mask: np.ndarray  # [T]
+    trace: Trace  # of arrays without the axis of the batch
+    previous_weightings: (
+        np.ndarray
+    )  # [T, H, N], what each step's addressing begins with; heads as in the trace's stages
+
+    @property
+    def answer_at(self):
+        """The first step whose outputs count."""
+        return int(np.argmax(self.mask > 0))
+
+    def addressing(self, step, kind, head=0):
+        """How the head-th "read" or "write" head came to a step's weighting, as `ntm.plots.addressing` takes it."""
+        trace = self.trace
+        now = step, head + (trace.read_weightings.shape[1] if kind == "write" else 0)
+        return {
+            "previous": self.previous_weightings[now],
+            "content": trace.stages.content[now],
+            "gated": trace.stages.gated[now],
+            "shifted": trace.stages.shifted[now],
+            "weighting": trace.stages.weightings[now],
+            "gate": trace.gates[now],
+            "shifts": trace.shifts[now],
+            "sharpness": trace.sharpness[now],
+        }
+
+
+class Observer:
+    """Runs single sequences and tells what an NTM did with them.
+
+    Without XLA, whose compilation would take longer than the sequences do.
+
+    Args:
+        model: an NTM.
+        task: makes the sequences, see tasks/task.py.
+    """
+
+    def __init__(self, model, task):
+        self._model, self._task = model, task
+        self._trace = tf.function(model.trace, autograph=False, reduce_retracing=True)
+
+    def observe(self, length, seed):
+        """The Observation of the sequence that the seed, a pair of integers, gives at that length."""
+        seed = fold_in(seed, length)
+        batch = self._task.reaching(length).batch(seed, 1, length=length)
+        inputs, targets, mask = (tensor[:, : int(batch.steps)] for tensor in batch[:3])
+        initial = self._model.initial_state(1, seed=seed)
+        logits, trace = self._trace(inputs, initial_state=initial)
+        results = inputs, targets, tf.sigmoid(logits), mask, trace
+        results = tf.nest.map_structure(lambda tensor: tensor[0].numpy(), results)
+        first = np.concatenate([initial.read_weightings, initial.write_weightings], axis=1)
+        return Observation(*results, np.concatenate([first, results[-1].stages.weightings[:-1]]))
 
 
 def table(rows):

@@ -35,7 +35,8 @@ class Heads(keras.layers.Layer):
         smallest_strength: added to softplus to give a head's strength.
         use_bias: whether the layer has a bias.
         kernel_std: standard deviation of the kernel's initial values.
-        read_gate_bias, write_gate_bias: initial biases of the gates, where there are any; 0 elsewhere.
+        read_strength_bias, read_gate_bias, write_gate_bias, write_sharpness_bias: initial biases of the read heads'
+            strengths, and so on, if the layer has any; all others start at 0.
     """
 
     def __init__(
@@ -48,15 +49,21 @@ class Heads(keras.layers.Layer):
         smallest_strength=1.0,
         use_bias=True,
         kernel_std=0.1,
+        read_strength_bias=0.0,
         read_gate_bias=0.0,
         write_gate_bias=0.0,
+        write_sharpness_bias=0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.read_heads, self.write_heads = read_heads, write_heads
         self.bounded_vectors, self.smallest_strength = bounded_vectors, smallest_strength
         self.use_bias, self.kernel_std = use_bias, kernel_std
-        self.gate_biases = [read_gate_bias] * read_heads + [write_gate_bias] * write_heads
+        self.first_biases = {
+            "strengths": [read_strength_bias] * read_heads + [0.0] * write_heads,
+            "gates": [read_gate_bias] * read_heads + [write_gate_bias] * write_heads,
+            "sharpness": [0.0] * read_heads + [write_sharpness_bias] * write_heads,
+        }
         heads = read_heads + write_heads
         # The layout: sizes, the order of the layer's columns and every split follow from this.
         self.shapes = HeadParameters(
@@ -86,7 +93,7 @@ class Heads(keras.layers.Layer):
 
     def _initial_bias(self, shape, dtype=None):
         biases = HeadParameters(*([0.0] * size for size in self.sizes))
-        return tf.constant([bias for part in biases._replace(gates=self.gate_biases) for bias in part], dtype)
+        return tf.constant([bias for part in biases._replace(**self.first_biases) for bias in part], dtype)
 
     def split(self, values):
         """Cuts the layer's columns, [..., sum of sizes], into a HeadParameters of unactivated values."""

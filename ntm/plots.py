@@ -1,10 +1,295 @@
-"""Figures: arrays in, a matplotlib Figure out. Nothing here touches pyplot's state."""
+"""Figures: arrays in, a matplotlib Figure out. Nothing here touches pyplot's state.
+
+Pictures of a sequence are of one, without the axis of a batch. T steps, H heads, N memory locations, W memory width, C
+channels of the input or the output.
+"""
 
 import numpy as np
+from matplotlib.animation import FuncAnimation
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 # Of Okabe and Ito's palette, which colour-blind readers can tell apart.
 _LINE, _BAND, _MARK = "#0072B2", "#56B4E9", "#D55E00"
+_WRITE, _READ = "#009E73", "#D55E00"
+_FIELD = "cividis"  # made for colour-blind readers; for values, from dark to light
+_WIDTH = 8.0  # inches: 800 pixels at 100 dots an inch
+_VISITED = 0.05  # a weight above this counts as a visit
+
+
+def memory_map(write_weightings, read_weightings, answer_at=None, title="Memory location map"):
+    """Where the heads are, step by step: a green line for each write head, a red one for each read head.
+
+    Time runs to the right and locations run down, as far as a head goes: the stretch that none visits is left out.
+
+    Args:
+        write_weightings, read_weightings: [T, H, N].
+        answer_at: the step at which the answer begins, marked by a line.
+
+    Returns:
+        Figure.
+    """
+    figure = Figure(figsize=(_WIDTH, 4.2), layout="constrained")
+    _draw_memory_map(figure.add_subplot(), write_weightings, read_weightings, answer_at, title)
+    return figure
+
+
+def _draw_memory_map(axes, write_weightings, read_weightings, answer_at, title, locations=None):
+    steps, _, count = write_weightings.shape
+    if locations is None:
+        locations = visited(write_weightings, read_weightings)
+    image = np.ones([len(locations), steps, 3])
+    for weightings, colour in ((write_weightings, _WRITE), (read_weightings, _READ)):
+        for head in range(weightings.shape[1]):
+            image *= 1 - weightings[:, head, locations].T[..., np.newaxis] * (1 - np.array(to_rgb(colour)))
+    axes.imshow(image, aspect="auto", interpolation="nearest")
+    _label_locations(axes, locations, count)
+    axes.set_xlabel("time (steps)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_title(title)
+    for name, colour in (("write weighting", _WRITE), ("read weighting", _READ)):
+        axes.plot([], [], "s", color=colour, label=name)
+    if answer_at is not None:
+        axes.axvline(answer_at - 0.5, color="0.4", linestyle="--", linewidth=1, label="the answer begins")
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+
+
+def visited(*weightings):
+    """The shortest stretch of locations, around the memory's end if need be, with all visits of weightings [T, H, N].
+
+    It has two more at both ends. If that is most of the memory, it is all of it.
+    """
+    count = weightings[0].shape[-1]
+    seen = np.flatnonzero(np.any([heads.max(axis=(0, 1)) > _VISITED for heads in weightings], axis=0))
+    if len(seen) == 0:
+        return np.arange(count)
+    gaps = np.diff(seen, append=seen[0] + count)
+    start, length = seen[(np.argmax(gaps) + 1) % len(seen)] - 2, count - gaps.max() + 5
+    return np.arange(count) if length > 0.8 * count else np.arange(start, start + length) % count
+
+
+def sequence(inputs, targets, outputs, mask):
+    """What went in, what should come out, what came out, and where the two differ.
+
+    Args:
+        inputs: [T, C].
+        targets, outputs: [T, C], the outputs as probabilities.
+        mask: [T], 1 where the outputs count; elsewhere nothing is drawn of targets, outputs and errors.
+
+    Returns:
+        Figure.
+    """
+    counted = np.asarray(mask)[:, np.newaxis] > 0
+    wrong = (np.asarray(outputs) > 0.5) != (np.asarray(targets) > 0.5)
+    rows = {
+        "input": np.asarray(inputs),
+        "target": np.where(counted, targets, np.nan),
+        "output": np.where(counted, outputs, np.nan),
+        f"error ({int((wrong & counted).sum())} bits)": np.where(counted, wrong, np.nan),
+    }
+    figure = Figure(figsize=(_WIDTH, 4.6), layout="constrained")
+    axes = figure.subplots(len(rows), sharex=True)
+    for axis, (name, values) in zip(axes, rows.items()):
+        image = _draw_field(axis, values, 0, 1)
+        axis.set_ylabel(name)
+        axis.set_yticks([])
+    axes[-1].set_xlabel("time (steps)")
+    figure.colorbar(image, ax=axes, label="value, probability", shrink=0.6)
+    return figure
+
+
+def memory_use(inputs, add_vectors, write_weightings, outputs, read_vectors, read_weightings):
+    """Figure 6 of Graves et al. (2014): what a head wrote beside what a head read.
+
+    Args:
+        inputs, add_vectors, write_weightings: [T, C], [T, W], [T, N], of the steps that write.
+        outputs, read_vectors, read_weightings: the same of the steps that answer.
+
+    Returns:
+        Figure.
+    """
+    figure = Figure(figsize=(_WIDTH, 7), layout="constrained")
+    locations = visited(write_weightings[:, np.newaxis], read_weightings[:, np.newaxis])
+    axes = figure.subplots(3, 2, sharex="col", height_ratios=[8, 12, 18])
+    rows = (
+        (("inputs", inputs), ("outputs", outputs)),
+        (("adds", add_vectors), ("reads", read_vectors)),
+        (("write weightings", write_weightings[:, locations]), ("read weightings", read_weightings[:, locations])),
+    )
+    for pair, row in zip(axes, rows):
+        least, most = (limit([limit(values) for _, values in row]) for limit in (np.min, np.max))
+        for axis, (name, values) in zip(pair, row):
+            image = _draw_field(axis, values, least, most)
+            axis.set_title(name)
+        figure.colorbar(image, ax=pair)
+    axes[0, 0].set_ylabel("channel")
+    axes[1, 0].set_ylabel("memory width")
+    for axis in axes[2]:
+        _label_locations(axis, locations, write_weightings.shape[1])
+        axis.set_xlabel("steps")
+    axes[2, 1].set_ylabel("")
+    return figure
+
+
+def addressing(title, previous, content, gated, shifted, weighting, gate, shifts, sharpness):
+    """One head's addressing at one step, Figure 2 of Graves et al. (2014), as a row of plots.
+
+    Args:
+        title: of the whole.
+        previous, content, gated, shifted, weighting: [N]: the weighting of the step before and what each stage made.
+        gate, shifts, sharpness: what the head was told: a number, [2S+1], a number.
+
+    Returns:
+        Figure.
+    """
+    figure = Figure(figsize=(_WIDTH, 2.7), layout="constrained")
+    _draw_addressing(figure, title, previous, content, gated, shifted, weighting, gate, shifts, sharpness)
+    return figure
+
+
+def moment(write_weightings, read_weightings, answer_at, step, heads):
+    """The memory map with a line at one step, and under it the addressing of some heads then.
+
+    Args:
+        write_weightings, read_weightings, answer_at: as for `memory_map`.
+        step: at most T - 1.
+        heads: a dict from titles to dicts of `addressing`'s other arguments.
+
+    Returns:
+        Figure.
+    """
+    figure = Figure(figsize=(_WIDTH, 3.6 + 2.4 * len(heads)), layout="constrained")
+    above, *rows = figure.subfigures(1 + len(heads), 1, height_ratios=[3.6] + [2.4] * len(heads))
+    axes = above.add_subplot()
+    _draw_memory_map(axes, write_weightings, read_weightings, answer_at, f"step {step}")
+    axes.axvline(step, color=_LINE, linewidth=1)
+    for row, (title, stages) in zip(rows, heads.items()):
+        _draw_addressing(row, title, **stages)
+    return figure
+
+
+def _draw_addressing(figure, title, previous, content, gated, shifted, weighting, gate, shifts, sharpness):
+    likeliest = int(np.argmax(shifts))
+    stages = {
+        "step before": previous,
+        "content": content,
+        f"interpolated\ngate {gate:.2f}": gated,
+        f"shifted\nby {likeliest - len(shifts) // 2:+d} ({shifts[likeliest]:.2f})": shifted,
+        f"sharpened\nto the power {sharpness:.1f}": weighting,
+    }
+    axes = figure.subplots(1, len(stages), sharey=True)
+    for axis, (name, values) in zip(axes, stages.items()):
+        axis.vlines(np.arange(len(values)), 0, values, color=_LINE, linewidth=1.5)
+        axis.axhline(0, color="0.7", linewidth=0.8)
+        axis.set_title(name, fontsize="small")
+        axis.set_xlim(-1, len(values))
+        axis.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0].set_ylim(0, 1.02)
+    axes[0].set_ylabel("weight")
+    axes[len(stages) // 2].set_xlabel("memory location")
+    figure.suptitle(title, fontsize="medium")
+
+
+def generalisation(examples):
+    """Targets above outputs at several lengths, as in Figure 4 of Graves et al. (2014): the longest below the others.
+
+    Args:
+        examples: a list of triples, the longest last: a title, targets [T, C] and outputs [T, C], as probabilities.
+
+    Returns:
+        Figure.
+    """
+    figure = Figure(figsize=(_WIDTH, 4.6), layout="constrained")
+    rows = [row for row in (examples[:-1], examples[-1:]) if row]
+    for part, row in zip(np.atleast_1d(figure.subfigures(len(rows), 1)), rows):
+        widths = [len(targets) for _, targets, _ in row]
+        axes = part.subplots(2, len(row), sharex="col", squeeze=False, width_ratios=widths)
+        for column, (title, targets, outputs) in zip(axes.T, row):
+            column[0].set_title(title, fontsize="medium")
+            for axis, values in zip(column, (targets, outputs)):
+                image = _draw_field(axis, values, 0, 1)
+                axis.set_yticks([])
+        axes[0, 0].set_ylabel("targets")
+        axes[1, 0].set_ylabel("outputs")
+        part.supxlabel("steps since the answer began", fontsize="medium")
+        part.colorbar(image, ax=axes, label="probability")
+    return figure
+
+
+def errors_by_length(lengths, wrong_bits, trained):
+    """Wrong bits a sequence against its length.
+
+    Args:
+        lengths: [K].
+        wrong_bits: [K], means.
+        trained: the greatest length of training, marked by a line.
+
+    Returns:
+        Figure.
+    """
+    figure = Figure(figsize=(_WIDTH, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(lengths, wrong_bits, "o-", color=_LINE, markersize=4, clip_on=False, zorder=3)
+    axes.axvline(trained, color=_MARK, linestyle="--", label=f"longest in training: {trained}")
+    axes.set_xlim(0, max(lengths))
+    axes.set_ylim(0, max(1, 1.05 * max(wrong_bits)))
+    axes.set_xlabel("length of the sequence (vectors)")
+    axes.set_ylabel("wrong bits a sequence")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    return figure
+
+
+def learning_curves(sequences, loss, hamming_distance, solved=None):
+    """Loss and Hamming distance against training sequences.
+
+    Args:
+        sequences, loss, hamming_distance: [K], the columns of metrics.csv.
+        solved: the sequences after which the task was solved, marked by a line, or None.
+
+    Returns:
+        Figure.
+    """
+    figure = Figure(figsize=(_WIDTH, 4.6), layout="constrained")
+    axes = figure.subplots(2, sharex=True)
+    labels = ("loss (nats a sequence)", "Hamming distance\n(wrong bits a sequence)")
+    for axis, values, label in zip(axes, (loss, hamming_distance), labels):
+        axis.plot(sequences, values, color=_LINE, linewidth=1.2)
+        axis.set_ylabel(label)
+        axis.spines[["top", "right"]].set_visible(False)
+        if solved is not None:
+            axis.axvline(solved, color=_MARK, linestyle="--", label=f"solved after {solved:,} sequences")
+    axes[0].set_yscale("log")
+    axes[1].set_ylim(bottom=0)
+    axes[1].set_xlabel("training sequences")
+    if solved is not None:
+        axes[0].legend(frameon=False)
+    return figure
+
+
+def learning_of_heads(frames, answer_at=None):
+    """The memory maps of one sequence at moments of training, one after the other.
+
+    Args:
+        frames: a list of triples: a title, write weightings [T, H, N] and read weightings [T, H, N].
+        answer_at: as for `memory_map`.
+
+    Returns:
+        A matplotlib animation, one frame a triple, the last one held.
+    """
+    figure = Figure(figsize=(_WIDTH, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    locations = visited(*frames[-1][1:])
+
+    def draw(frame):
+        axes.clear()
+        title, write_weightings, read_weightings = frame
+        _draw_memory_map(axes, write_weightings, read_weightings, answer_at, title, locations)
+
+    held = [frames[-1]] * (len(frames) // 3)
+    return FuncAnimation(figure, draw, [*frames, *held], init_func=lambda: None, repeat=True)
 
 
 def convergence(curves, solved):
@@ -39,3 +324,17 @@ def convergence(curves, solved):
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
     return figure
+
+
+def _draw_field(axes, values, least, most):
+    """Values [T, C] as an image, time to the right; nan is left blank. Returns the image."""
+    axes.xaxis.set_major_locator(MaxNLocator(min(8, 1 + len(values) // 8), integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    return axes.imshow(values.T, aspect="auto", interpolation="nearest", cmap=_FIELD, vmin=least, vmax=most)
+
+
+def _label_locations(axes, locations, count):
+    shown = "all" if len(locations) == count else len(locations)
+    axes.set_ylabel(f"memory location ({shown} of {count})")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_formatter(lambda row, _: str((int(row) + locations[0]) % count))

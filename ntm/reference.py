@@ -18,8 +18,10 @@ ARCHITECTURE = {
     "bounded_vectors": False,
     "smallest_strength": 1.0,
     "forget_bias": 1.0,
+    "read_strength_bias": 0.0,
     "read_gate_bias": 0.0,
     "write_gate_bias": 0.0,
+    "write_sharpness_bias": 0.0,
     "initial_state": "random",
 }
 

@@ -4,11 +4,15 @@ config.json               all that the run was asked to do
 metrics.csv               one row each --log-every iterations
 solved.json               when the task was first done without an error, if it was: iteration and sequences
 events.out.tfevents.*     the same for TensorBoard
+details/                  TensorBoard events of another kind: histograms of weights and gradients, figures
+*.png                     figures, as they were last drawn
+model.keras               the model as training ended, for keras.saving.load_model and evaluate.py --weights
 checkpoints/step-N/       weights, optimizer and counters after N iterations, in TensorFlow's checkpoint format
 .lock                     held by the train.py that is writing here
 """
 
 import csv
+import io
 import json
 import os
 import re
@@ -16,6 +20,7 @@ import shutil
 from pathlib import Path
 
 import filelock
+import numpy as np
 import tensorflow as tf
 
 from ntm.checkpoints import write_tensors
@@ -45,7 +50,7 @@ class RunDirectory:
         self.path = Path(path)
         if config is None:
             self.config = read_config(self.path)
-        self._events = None
+        self._events = self._details = None
         self.solved = None  # known from `start_metrics` on
         try:
             if config is not None and self.path.is_dir():
@@ -76,19 +81,20 @@ class RunDirectory:
 
     def close(self):
         """Lets another process have the directory."""
-        if self._events:
-            self._events.close()
+        for writer in (self._events, self._details):
+            if writer:
+                writer.close()
         self._lock.release()
 
     def write_config(self, config):
         """Makes `config` the run's, all of it or none."""
         self.config = config
-        _write_aside(self.path / "config.json", json.dumps(config, indent=2) + "\n")
+        _write_aside(self.path / "config.json", json.dumps(config, indent=2).encode() + b"\n")
 
     def record_solved(self, when):
         """Notes in solved.json when the task was solved: a dict of iteration and sequences."""
         self.solved = when
-        _write_aside(self.path / "solved.json", json.dumps(when) + "\n")
+        _write_aside(self.path / "solved.json", json.dumps(when).encode() + b"\n")
 
     def start_metrics(self, iteration):
         """Readies metrics.csv and the events for rows after `iteration`.
@@ -109,11 +115,12 @@ class RunDirectory:
                     for row in csv.reader(file)
                     if _is_whole_row(row) and int(row[0]) <= iteration and int(row[0]) % every == 0
                 ]
-        _write_aside(path, "".join(",".join(row) + "\n" for row in [METRICS, *rows]))
+        _write_aside(path, "".join(",".join(row) + "\n" for row in [METRICS, *rows]).encode())
         # TensorBoard would draw both what was written before a kill and what is written again: its events begin anew.
         for old in self.path.glob("events.out.tfevents.*"):
             old.unlink()
         self._events = tf.summary.create_file_writer(str(self.path))
+        self._details = tf.summary.create_file_writer(str(self.path / "details"))
         for row in rows:
             self._write_events(int(row[0]), map(float, row[3:]))
         self._events.flush()
@@ -133,6 +140,22 @@ class RunDirectory:
             for name, value in zip(METRICS[3:], values):
                 tf.summary.scalar(name, value)
 
+    def add_histograms(self, tensors, iteration):
+        """Writes a dict of tensors to details/ as histograms."""
+        with self._details.as_default(step=iteration):
+            for name, tensor in tensors.items():
+                tf.summary.histogram(name, tensor)
+        self._details.flush()
+
+    def add_figure(self, name, figure, iteration):
+        """Writes a matplotlib Figure to NAME.png, in place of the one before, and to details/."""
+        file = io.BytesIO()
+        figure.savefig(file, format="png", dpi=100)
+        _write_aside(self.path / f"{name}.png", file.getvalue())
+        with self._details.as_default(step=iteration):
+            tf.summary.image(name, tf.image.decode_png(file.getvalue())[tf.newaxis])
+        self._details.flush()
+
     def save(self, variables, iteration):
         """Writes a dict of variables to checkpoints/step-ITERATION, whole or not at all, and drops the oldest.
 
@@ -150,6 +173,12 @@ class RunDirectory:
         for old in checkpoints(self.path)[KEPT_CHECKPOINTS:]:
             shutil.rmtree(old)
         return directory
+
+    def save_model(self, model):
+        """Writes a Keras model to model.keras, whole or not at all."""
+        aside = self.path / ".model.keras"
+        model.save(aside)
+        aside.replace(self.path / "model.keras")
 
     def drop_checkpoints_after(self, iteration):
         """Removes the checkpoints of later iterations: those that going back makes anew."""
@@ -178,6 +207,20 @@ def read_solved(path):
         return {key: int(solved[key]) for key in ("iteration", "sequences")}
     except (OSError, ValueError, TypeError, KeyError):
         return None
+
+
+def read_metrics(path):
+    """The metrics.csv of the run in a directory: a dict of METRICS, each a float64 array.
+
+    Raises:
+        RunError: there is none.
+    """
+    try:
+        with (Path(path) / "metrics.csv").open(newline="") as file:
+            rows = [row for row in csv.reader(file) if _is_whole_row(row)]
+    except OSError as error:
+        raise RunError(f"{path} holds no metrics.csv ({error.strerror})") from None
+    return dict(zip(METRICS, np.array(rows, np.float64).reshape(-1, len(METRICS)).T))
 
 
 def checkpoints(path):
@@ -218,10 +261,10 @@ def _is_whole_row(row):
     return len(row) == len(METRICS) and row[0].isdigit()
 
 
-def _write_aside(path, text):
+def _write_aside(path, content):
     aside = path.with_name(f".{path.name}")
-    with aside.open("w") as file:
-        file.write(text)
+    with aside.open("wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     aside.replace(path)

@@ -12,7 +12,10 @@ from ntm.losses import LOSSES
 from ntm.metrics import bits_per_sequence, hamming_distance
 
 # One seed serves several purposes; each draws from a stream of its own, so that no sequence is in two of them.
-TRAINING, VALIDATION, REPORT = range(3)
+TRAINING, VALIDATION, REPORT, PICTURES, NOISE = range(5)
+
+# Weight noise is a stretch of a table, from one of so many starts: to draw it anew would double the time of an update.
+_NOISE_OFFSETS = 2**20
 
 
 class Metrics(NamedTuple):
@@ -38,19 +41,27 @@ class Trainer:
         optimizer: a Keras optimizer.
         loss: "sum" or "mean", see losses.py.
         batch_size: B.
+        weight_noise: standard deviation of the normal noise that every update adds to the weights for its forward and
+            backward pass, a regularizer (Graves, Mohamed and Hinton 2013, "Speech recognition with deep recurrent
+            neural networks", once a sequence). Metrics are those of the weights with noise.
         seed: an integer.
     """
 
-    def __init__(self, model, task, optimizer, loss="sum", batch_size=1, seed=0):
+    def __init__(self, model, task, optimizer, loss="sum", batch_size=1, weight_noise=0.0, seed=0):
         self.model, self.task, self.optimizer = model, task, optimizer
         self.weights = keras.Variable(_flatten(model.trainable_variables), name="weights")
         optimizer.build([self.weights])
         self.loss, self.batch_size = LOSSES[loss], batch_size
         self.seed = stream(seed, TRAINING)
+        self._noise = None
+        if weight_noise > 0:
+            length = _NOISE_OFFSETS + self.weights.shape[0]
+            self._noise = weight_noise * tf.random.stateless_normal([length], stream(seed, NOISE), alg="philox")
         self.iteration = tf.Variable(0, name="iteration")
         self.seconds = tf.Variable(0.0, dtype=tf.float64, name="seconds")  # spent in `advance`
         self._totals = tf.Variable(tf.zeros(len(Metrics._fields)), name="totals")
         self._updates_in_totals = tf.Variable(0.0, name="updates_in_totals")
+        self._gradient = tf.Variable(tf.zeros_like(self.weights))
         self._advance = tf.function(self._train_to, jit_compile=True, autograph=False)
 
     def variables(self):
@@ -87,19 +98,27 @@ class Trainer:
         self._totals.assign(tf.zeros_like(self._totals))
         self._updates_in_totals.assign(0.0)
 
+    def gradients(self):
+        """The gradient in the last update, before clipping: a dict from the weights' names in checkpoints."""
+        names = {variable.path: name for name, variable in model_variables(self.model).items()}
+        weights = self.model.trainable_variables
+        return {names[weight.path]: gradient for weight, gradient in zip(weights, self._split(self._gradient))}
+
     def _train_to(self, stop):
-        def go_on(iteration, totals, finite):
+        def go_on(iteration, totals, finite, gradient):
             return (iteration < stop) & finite
 
-        def update(iteration, totals, finite):
-            metrics = self._update(fold_in(self.seed, iteration))
-            return iteration + 1, totals + metrics, tf.reduce_all(tf.math.is_finite(metrics))
+        def update(iteration, totals, *_):
+            metrics, gradient = self._update(fold_in(self.seed, iteration))
+            return iteration + 1, totals + metrics, tf.reduce_all(tf.math.is_finite(metrics)), gradient
 
         variables = self.model.trainable_variables
         self.weights.assign(_flatten(variables))
         first = tf.identity(self.iteration)
-        iteration, totals, finite = tf.while_loop(go_on, update, (first, tf.identity(self._totals), True))
+        start = first, tf.identity(self._totals), True, tf.identity(self._gradient)
+        iteration, totals, finite, gradient = tf.while_loop(go_on, update, start)
         self.iteration.assign(iteration)
+        self._gradient.assign(gradient)
         self._totals.assign(totals)
         self._updates_in_totals.assign_add(tf.cast(iteration - first, tf.float32))
         for variable, weight in zip(variables, self._split(self.weights)):
@@ -107,10 +126,10 @@ class Trainer:
         return finite & tf.reduce_all(tf.math.is_finite(tf.convert_to_tensor(self.weights)))
 
     def _update(self, seed):
-        """One update of the weights. Returns the fields of Metrics as one tensor."""
+        """One update of the weights. Returns the fields of Metrics as one tensor, and the gradient."""
         batch_seed, state_seed = tf.unstack(tf.random.split(seed, 2, alg="philox"))
         batch = self.task.batch(batch_seed, self.batch_size)
-        weights = self._split(self.weights)
+        weights = self._split(self._with_noise(tf.convert_to_tensor(self.weights), fold_in(seed, NOISE)))
         scope = keras.StatelessScope(zip(self.model.trainable_variables, weights))
         with tf.GradientTape() as tape, scope:
             tape.watch(weights)
@@ -122,14 +141,19 @@ class Trainer:
                 variable.assign(value)
         gradient = _flatten(tape.gradient(loss, weights))
         self.optimizer.apply([gradient], [self.weights])
-        return tf.stack(
-            Metrics(
-                loss=loss,
-                hamming_distance=tf.reduce_mean(hamming_distance(batch.targets, logits, batch.mask)),
-                bits_per_sequence=tf.reduce_mean(bits_per_sequence(batch.targets, logits, batch.mask)),
-                gradient_norm=tf.norm(gradient),
-            )
+        metrics = Metrics(
+            loss=loss,
+            hamming_distance=tf.reduce_mean(hamming_distance(batch.targets, logits, batch.mask)),
+            bits_per_sequence=tf.reduce_mean(bits_per_sequence(batch.targets, logits, batch.mask)),
+            gradient_norm=tf.norm(gradient),
         )
+        return tf.stack(metrics), gradient
+
+    def _with_noise(self, weights, seed):
+        if self._noise is None:
+            return weights
+        start = tf.random.stateless_uniform([1], seed, maxval=_NOISE_OFFSETS, dtype=tf.int32, alg="philox")
+        return weights + tf.slice(self._noise, start, weights.shape)
 
     def _split(self, vector):
         """The model's trainable weights, in its shapes, out of one vector."""
@@ -143,7 +167,7 @@ def _flatten(tensors):
 
 
 def stream(seed, purpose):
-    """The seed, a pair, that a run's integer seed gives to TRAINING, VALIDATION or REPORT."""
+    """The seed, a pair, that a run's integer seed gives to one of the purposes above."""
     return tf.constant([seed, purpose])
 
 

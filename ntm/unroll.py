@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from ntm.addressing import AddressingStages
 from ntm.cell import NTMState, StepResult, StepWeights, flatten_vectors
 
 # The backward pass prepares at least so many steps at once, and more of a small batch, up to so many rows of a product.
@@ -41,6 +42,7 @@ class Trace(NamedTuple):
     sharpness: tf.Tensor
     erase_vectors: tf.Tensor
     add_vectors: tf.Tensor
+    stages: AddressingStages  # each [B, T, H, N], of the R read heads and then the Q write heads
 
 
 def unroll(cell, inputs, initial_state, mask=None, steps=None):
@@ -96,10 +98,16 @@ def trace(cell, inputs, initial_state):
     """
     inputs, _, mask, steps = _prepare(inputs, None, None)
     history, _ = _forward(cell, cell.step_weights(), inputs, initial_state.inside(), mask, steps)
-    left = tf.nest.map_structure(lambda states: _swap_batch_and_time(states[1:]), history.state.outside())
-    parameters = cell.heads.activate(_swap_batch_and_time(history.head_values))
-    outputs = cell.output(_swap_batch_and_time(history.controller_output), left.read_vectors)
-    return outputs, Trace(*left, *parameters)
+    before, left = (
+        tf.nest.map_structure(lambda states, entries=entries: states[entries], history.state)
+        for entries in (slice(-1), slice(1, None))
+    )
+    parameters = cell.heads.activate(history.head_values)
+    similarities = history.write_similarities, history.read_similarities
+    stages = cell.addressing_stages(*map(_merge, (parameters, *similarities, before)))
+    steps = Trace(*left.outside(), *parameters, _unmerge(stages, steps))
+    outputs = cell.output(history.controller_output, left.read_vectors)
+    return tf.nest.map_structure(_swap_batch_and_time, (outputs, steps))
 
 
 def _prepare(inputs, mask, steps):

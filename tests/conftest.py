@@ -7,6 +7,9 @@ import keras
 import numpy as np
 import pytest
 
+from experiment import build_trainer, complete, default_config
+from ntm.runs import RunDirectory
+
 # Every example traces TensorFlow operations: no deadline, and examples that do not change from run to run.
 hypothesis.settings.register_profile("ntm", deadline=None, derandomize=True, max_examples=25)
 hypothesis.settings.load_profile("ntm")
@@ -20,3 +23,21 @@ def seeded():
 @pytest.fixture
 def rng():
     return np.random.default_rng(1)
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory):
+    """A directory as a small run leaves it, but for checkpoints; its model is untrained."""
+    config = default_config()
+    config["task"] |= {"max_length": 3}
+    config["model"] |= {"controller_units": 8, "memory_locations": 9, "memory_width": 5}
+    trainer = build_trainer(config)
+    path = tmp_path_factory.mktemp("small_run")
+    with RunDirectory(path, complete(config, trainer)) as run:
+        run.start_metrics(0)
+        for iteration in (100, 200):
+            values = {"loss": 9.0, "hamming_distance": 4.0, "bits_per_sequence": 13.0, "gradient_norm": 1.0}
+            run.log({"iteration": iteration, "sequences": iteration, "seconds": 1.0, **values})
+        run.record_solved({"iteration": 4, "sequences": 4})
+        run.save_model(trainer.model)
+    return path

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from ntm import NTM, NTMState
+from ntm.addressing import content_weighting, interpolate, shift
 
 SMALL = {"controller_units": 6, "memory_locations": 9, "memory_width": 4, "read_heads": 2, "shift_range": 2}
 
@@ -33,6 +34,21 @@ def test_trace_gives_the_calls_logits_and_every_steps_state(inputs):
     assert trace.write_weightings.shape == (3, 5, 3, 9)
     assert trace.keys.shape == (3, 5, 5, 4)
     assert trace.add_vectors.shape == (3, 5, 3, 4)
+
+
+def test_trace_tells_each_stage_of_every_heads_addressing(inputs):
+    model = NTM(output_size=4, write_heads=3, **SMALL)
+    _, trace = model.trace(inputs)
+    weightings = tf.concat([trace.read_weightings, trace.write_weightings], axis=2)
+    np.testing.assert_allclose(trace.stages.weightings, weightings, rtol=1e-5, atol=1e-7)
+    before, now = 2, 3  # at step 3 the write heads look at what step 2 left, the read heads at step 3's
+    for heads, memory in ((slice(0, 2), now), (slice(2, 5), before)):
+        content = content_weighting(trace.memory[:, memory], trace.keys[:, now, heads], trace.strengths[:, now, heads])
+        gated = interpolate(content, weightings[:, before, heads], trace.gates[:, now, heads])
+        np.testing.assert_allclose(trace.stages.content[:, now, heads], content, rtol=1e-5)
+        np.testing.assert_allclose(trace.stages.gated[:, now, heads], gated, rtol=1e-5)
+        shifted = shift(gated, trace.shifts[:, now, heads])
+        np.testing.assert_allclose(trace.stages.shifted[:, now, heads], shifted, rtol=1e-5)
 
 
 def test_a_given_state_is_where_it_starts(inputs):

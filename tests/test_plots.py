@@ -1,8 +1,129 @@
 """Figures: what is in them. How they look is for the eye."""
 
 import numpy as np
+import pytest
+from matplotlib.animation import PillowWriter
 
 from ntm import plots
+
+
+def path(locations, count=12):
+    """Weightings [T, 1, N] of a head that is at one location after the other."""
+    return np.eye(count)[list(locations)][:, np.newaxis]
+
+
+def image_of(axes):
+    (image,) = axes.images
+    return np.asarray(image.get_array())
+
+
+def heights_of(axes):
+    """Of the vertical lines that `vlines` drew."""
+    bars, *_ = axes.collections
+    return [top for (_, (_, top)) in bars.get_segments()]
+
+
+@pytest.mark.parametrize(
+    ("locations", "expected"),
+    [
+        ([3, 4, 5], [1, 2, 3, 4, 5, 6, 7]),
+        ([11, 0, 1], [9, 10, 11, 0, 1, 2, 3]),
+        ([0], [10, 11, 0, 1, 2]),
+        ([0, 3, 6, 9], list(range(12))),
+    ],
+)
+def test_visited_is_the_shortest_way_around(locations, expected):
+    assert plots.visited(path(locations)).tolist() == expected
+
+
+def test_visited_is_all_where_nothing_is():
+    assert plots.visited(np.full([3, 2, 40], 1 / 40)).tolist() == list(range(40))
+
+
+def test_memory_map_has_a_line_for_every_head():
+    write = path([19, 0, 1, 2], count=20)
+    read = np.concatenate([path([2, 1, 0, 19], count=20), path([5, 5, 5, 5], count=20)], axis=1)
+    figure = plots.memory_map(write, read, answer_at=2)
+    (axes,) = figure.axes
+    image = image_of(axes)
+    white = (image == 1).all(axis=2)
+    assert image.shape == (11, 4, 3)  # locations 17 to 19 and 0 to 7
+    rows_of = {column: (np.flatnonzero(~white[:, column]) - 3).tolist() for column in range(4)}
+    assert rows_of == {0: [-1, 2, 5], 1: [0, 1, 5], 2: [0, 1, 5], 3: [-1, 2, 5]}
+    np.testing.assert_allclose(image[2, 0], [0, 0x9E / 255, 0x73 / 255])  # written at location 19: green
+    np.testing.assert_allclose(image[5, 0], [0xD5 / 255, 0x5E / 255, 0])  # read at location 2: red
+    assert axes.yaxis.get_major_formatter()(3, 0) == "0"
+    assert axes.get_xlabel() == "time (steps)" and axes.get_ylabel() == "memory location (11 of 20)"
+
+
+def test_sequence_blanks_what_does_not_count_and_marks_errors():
+    targets, outputs = np.array([[0, 1], [1, 1], [0, 1]]), np.array([[0.9, 0.9], [0.9, 0.4], [0.1, 0.6]])
+    figure = plots.sequence(np.ones([3, 4]), targets, outputs, mask=np.array([0, 1, 1]))
+    *fields, _ = figure.axes
+    assert [axes.get_ylabel() for axes in fields] == ["input", "target", "output", "error (1 bits)"]
+    np.testing.assert_array_equal(image_of(fields[3]), np.array([[np.nan, 0, 0], [np.nan, 1, 0]]))
+    np.testing.assert_array_equal(image_of(fields[2])[:, 1:], outputs[1:].T)
+
+
+def test_memory_use_shows_both_sides_at_one_scale(rng):
+    adds, reads = rng.normal(size=(4, 5)), 3 * rng.normal(size=(6, 5))
+    write, read = path([1, 2, 3, 4])[:, 0], path([1, 2, 3, 4, 5, 6])[:, 0]
+    figure = plots.memory_use(rng.random((4, 3)), adds, write, rng.random((6, 2)), reads, read)
+    (left, right) = figure.axes[2:4]
+    np.testing.assert_array_equal(image_of(left), adds.T)
+    np.testing.assert_array_equal(image_of(right), reads.T)
+    assert left.images[0].get_clim() == right.images[0].get_clim()
+
+
+def test_addressing_shows_each_stage_and_what_the_head_was_told():
+    stages = np.eye(6)[:5]
+    figure = plots.addressing("head", *stages, gate=0.25, shifts=[0.1, 0.2, 0.7], sharpness=4.0)
+    for axes, stage in zip(figure.axes, stages, strict=True):
+        assert heights_of(axes) == stage.tolist()
+    titles = " ".join(axes.get_title() for axes in figure.axes)
+    assert "gate 0.25" in titles and "by +1 (0.70)" in titles and "power 4.0" in titles
+
+
+def test_moment_marks_the_step_above_the_addressing_of_each_head():
+    told = {"gate": 0.25, "shifts": [0.1, 0.2, 0.7], "sharpness": 4.0}
+    stages = dict(zip(("previous", "content", "gated", "shifted", "weighting"), np.eye(6)))
+    write, read = path([0, 1, 2]), path([2, 1, 0])
+    figure = plots.moment(write, read, answer_at=1, step=2, heads={"one": stages | told, "two": stages | told})
+    (map_axes, *rows) = figure.axes
+    assert map_axes.lines[-1].get_xdata() == [2, 2]
+    assert len(rows) == 10 and [heights_of(axes) for axes in rows[:5]] == np.eye(6)[:5].tolist()
+
+
+def test_generalisation_puts_targets_above_outputs(rng):
+    examples = [(f"length {n}", rng.random((n, 8)), rng.random((n, 8))) for n in (4, 7, 20)]
+    figure = plots.generalisation(examples)
+    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    assert titles == ["length 4", "length 7", "length 20"]
+    images = [image_of(axes) for axes in figure.axes if axes.get_ylabel() in ("targets", "outputs")]
+    for image, (_, targets, outputs) in zip((images[:2], images[2:]), (examples[0], examples[2])):
+        np.testing.assert_array_equal(image[0], targets.T)
+        np.testing.assert_array_equal(image[1], outputs.T)
+
+
+def test_errors_and_learning_curves_draw_what_they_are_given():
+    (axes,) = plots.errors_by_length([10, 20, 30], [0.0, 1.0, 50.0], trained=20).axes
+    assert axes.lines[0].get_ydata().tolist() == [0, 1, 50] and axes.get_ylim()[1] > 50
+    loss, wrong = plots.learning_curves([100, 200], [3.0, 1.0], [9.0, 2.0], solved=200).axes
+    assert loss.lines[0].get_ydata().tolist() == [3, 1] and wrong.lines[0].get_ydata().tolist() == [9, 2]
+    assert loss.get_legend().get_texts()[0].get_text() == "solved after 200 sequences"
+
+
+def test_learning_of_heads_has_a_frame_a_moment(tmp_path):
+    frames = [(f"after {i}", path([0, 1, 2]), path([2, i, i])) for i in range(3)]
+    written = []
+
+    class Writer(PillowWriter):
+        def grab_frame(self, **options):
+            written.append(self.fig.axes[0].get_title())
+            super().grab_frame(**options)
+
+    plots.learning_of_heads(frames, answer_at=1).save(tmp_path / "heads.gif", writer=Writer(), dpi=20)
+    assert written == ["after 0", "after 1", "after 2", "after 2"]
 
 
 def test_convergence_shows_every_seed_and_all_of_the_longest():

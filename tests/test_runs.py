@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ntm import runs
+from ntm import plots, runs
 from ntm.checkpoints import restore
 
 CONFIG = {"seed": 1, "log_every": 100}
@@ -140,3 +140,30 @@ def test_the_newest_run_is_the_one_configured_last(tmp_path):
         config.write_text(json.dumps({}))
         os.utime(config, (1000 - age, 1000 - age))
     assert runs.newest_run(tmp_path) == tmp_path / "b"
+
+
+def test_metrics_are_read_back_as_columns(run):
+    run.start_metrics(0)
+    for iteration in (100, 200):
+        run.log({**ROW, "iteration": iteration, "sequences": 2 * iteration, "loss": iteration / 3})
+    columns = runs.read_metrics(run.path)
+    assert tuple(columns) == runs.METRICS
+    assert columns["sequences"].tolist() == [200, 400]
+    np.testing.assert_allclose(columns["loss"], [100 / 3, 200 / 3], rtol=1e-8)
+    with pytest.raises(runs.RunError, match="nowhere holds no metrics"):
+        runs.read_metrics(run.path / "nowhere")
+
+
+def test_a_figure_replaces_the_file_and_stays_in_the_events(run):
+    run.start_metrics(0)
+    for iteration in (100, 200):
+        run.add_figure("curves", plots.learning_curves([0, iteration], [2, 1], [8, 0]), iteration)
+    assert (run.path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    written = [
+        (event.step, value.tag, value.tensor.string_val[0], value.tensor.string_val[1])
+        for path in (run.path / "details").iterdir()
+        for record in tf.data.TFRecordDataset(str(path))
+        for event in [tf.compat.v1.Event.FromString(record.numpy())]
+        for value in event.summary.value
+    ]
+    assert written == [(100, "curves", b"800", b"460"), (200, "curves", b"800", b"460")]

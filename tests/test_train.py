@@ -1,5 +1,6 @@
 """train.py and evaluate.py from the command line, good input and bad."""
 
+import collections
 import csv
 import json
 import os
@@ -69,6 +70,7 @@ def finished(workspace):
         *SMALL,
         "--iterations=600",
         "--run-dir=whole",
+        "--figures",
         cwd=workspace,
         XLA_FLAGS=f"--xla_dump_to={workspace / 'xla'}",
     )
@@ -83,7 +85,12 @@ def test_a_run_leaves_all_it_promises(finished):
         ".lock",
         "checkpoints",
         "config.json",
+        "details",
+        "learning_curves.png",
+        "memory_map.png",
         "metrics.csv",
+        "model.keras",
+        "sequence.png",
     }
     assert [int(row["iteration"]) for row in losses(run_dir)] == list(range(20, 601, 20))
     kept = {entry.name for entry in (run_dir / "checkpoints").iterdir()}
@@ -94,6 +101,22 @@ def test_a_run_leaves_all_it_promises(finished):
     assert re.search(r"iteration 600/600: loss [\d.]+, Hamming distance [\d.]+, \d+ sequences/s, 00:00 left", out)
     assert [line.split()[0] for line in out.splitlines() if re.match(r"\s+\d", line)] == ["10", "20", "30", "50", "120"]
     assert "\r" not in out
+
+
+def test_details_hold_figures_and_gradients_of_every_checkpoint(finished):
+    run_dir, *_ = finished
+    steps = collections.defaultdict(list)
+    (file,) = (run_dir / "details").iterdir()
+    for record in tf.data.TFRecordDataset(str(file)):
+        event = tf.compat.v1.Event.FromString(record.numpy())
+        for value in event.summary.value:
+            steps[value.tag].append(event.step)
+    checkpoints = list(range(100, 601, 100))
+    for figure in ("memory_map", "sequence", "learning_curves"):
+        assert steps[figure] == checkpoints
+    trained = {name for name in tensors(run_dir, 600) if name.startswith("model/") and "seed" not in name}
+    assert {tag.removeprefix("gradient/") for tag in steps if tag.startswith("gradient/")} == trained
+    assert all(steps[f"gradient/{name}"] == checkpoints for name in trained)
 
 
 def test_all_lengths_are_trained_in_one_compilation(finished, workspace):
@@ -399,9 +422,7 @@ def test_evaluate_reads_what_training_wrote(finished, here, capsys):
 
 
 def test_evaluate_reads_a_saved_model(finished, here, capsys):
-    _, model = load_run(here / "whole")
-    model.save(here / "whole.keras")
-    assert evaluate.main(["--weights=whole.keras", "--lengths=3", "--sequences=20"]) == 0
+    assert evaluate.main(["--weights=whole/model.keras", "--lengths=3", "--sequences=20"]) == 0
     saved = capsys.readouterr().out
     assert evaluate.main(["--run-dir=whole", "--lengths=3", "--sequences=20"]) == 0
     assert capsys.readouterr().out == saved

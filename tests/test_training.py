@@ -6,7 +6,7 @@ import tensorflow as tf
 from experiment import build_trainer, default_config
 from ntm import NTM
 from ntm.evaluation import Evaluator, table
-from ntm.training import REPORT, TRAINING, VALIDATION, Trainer, stream
+from ntm.training import NOISE, REPORT, TRAINING, VALIDATION, Trainer, stream
 from tasks import CopyTask
 
 SMALL = {"controller_units": 12, "memory_locations": 10, "memory_width": 8}
@@ -41,11 +41,17 @@ def test_calls_of_any_size_make_the_same_updates(trainer):
     assert int(trainer.iteration) == 20
 
 
-def test_an_update_is_a_step_of_the_optimizer_on_the_batchs_loss(trainer):
-    """Against the same update made by hand, in eager mode."""
-    other = small_trainer()
-    trainer_seed = tf.random.fold_in(stream(0, TRAINING), 0, alg="philox")
-    batch = other.task.batch(tf.random.split(trainer_seed, 2, alg="philox")[0], 1)
+def test_an_update_is_a_step_of_the_optimizer_on_the_batchs_loss():
+    """Against the same made by hand, in eager mode: the pass is on weights with noise, the step on those without."""
+    trained, other = (small_trainer(weight_noise=0.03) for _ in range(2))
+    seed = tf.random.fold_in(stream(0, TRAINING), 0, alg="philox")
+    batch = other.task.batch(tf.random.split(seed, 2, alg="philox")[0], 1)
+    noisy = other._with_noise(other.weights.value, tf.random.fold_in(seed, NOISE, alg="philox"))
+    noise = noisy - other.weights.value
+    # Of n draws, the deviation is known to one part in the root of 2n.
+    np.testing.assert_allclose(tf.math.reduce_std(noise), 0.03, rtol=5 / np.sqrt(2 * len(noise)))
+    for variable, value in zip(other.model.trainable_variables, other._split(noisy)):
+        variable.assign(value)
     with tf.GradientTape() as tape:
         logits = other.model(batch.inputs, steps=batch.steps)
         loss = tf.reduce_sum(
@@ -54,13 +60,21 @@ def test_an_update_is_a_step_of_the_optimizer_on_the_batchs_loss(trainer):
     gradients = tape.gradient(loss, other.model.trainable_variables)
     gradient = tf.concat([tf.reshape(part, [-1]) for part in gradients], axis=0)
     other.optimizer.apply([gradient], [other.weights])
-    trained = small_trainer()
     trained.advance(1)
     updated = np.concatenate([weight.ravel() for weight in weights(trained)])
     np.testing.assert_allclose(updated, other.weights, rtol=1e-4, atol=1e-6)
+    for found, expected in zip(trained.gradients().values(), gradients, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
     metrics = trained.metrics()
     np.testing.assert_allclose(metrics.loss, loss, rtol=1e-5)
     np.testing.assert_allclose(metrics.gradient_norm, tf.norm(gradient), rtol=1e-4)
+
+
+def test_every_update_has_noise_of_its_own():
+    trainer = small_trainer(weight_noise=0.03)
+    zeros = tf.zeros_like(trainer.weights)
+    one, two = (trainer._with_noise(zeros, stream(0, number)).numpy() for number in range(2))
+    assert abs(np.corrcoef(one, two)[0, 1]) < 5 / np.sqrt(len(one))
 
 
 def test_lengths_share_one_trace(trainer):
