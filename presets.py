@@ -15,7 +15,7 @@ PRESETS = {
         "optimizer": {
             # Graves (2013), "Generating sequences with recurrent neural networks", equations (38) to (41).
             "learning_rate": 1e-3,
-            "decay_steps": 2000,
+            "decay_steps": 10_000,
             "rho": 0.95,
             "momentum": 0.9,
             "epsilon": 1e-3,
