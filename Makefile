@@ -26,8 +26,11 @@ lint: install
 bench: install
 	$(BIN)/python -m benchmarks.speed $(ARGS)
 
-notebook figures:
-	@echo "make $@: not yet" >&2; exit 1
+notebook: install
+	$(BIN)/jupyter execute --inplace Visualization.ipynb
+
+figures: install
+	$(BIN)/python -m benchmarks.figures $(ARGS)
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis

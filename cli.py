@@ -61,10 +61,10 @@ def positive_number(text):
 
 def number_from_zero(text):
     """An argument type: 0, or as `positive_number`."""
-    with contextlib.suppress(ValueError):
-        if float(text) == 0:
-            return 0.0
-    return positive_number(text)
+    try:
+        return 0.0 if float(text) == 0 else positive_number(text)
+    except (ValueError, argparse.ArgumentTypeError):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither 0 nor a number from 1e-30 to 1e30") from None
 
 
 @contextlib.contextmanager

@@ -12,11 +12,12 @@ from pathlib import Path
 from cli import Parser, name, number_from_zero, positive_number, quiet_stderr, whole_number
 
 with quiet_stderr():
+    import tensorflow as tf
     from tqdm import tqdm
 
     from experiment import MODELS, build_trainer, check_config, complete, default_config, refusing_config
     from ntm import plots, runs
-    from ntm.checkpoints import CheckpointError, model_variables, restore
+    from ntm.checkpoints import CheckpointError, first_line, model_variables, restore
     from ntm.evaluation import Evaluator, Observer, table
     from ntm.profiling import profile
     from ntm.training import PICTURES, REPORT, VALIDATION, stream
@@ -70,9 +71,13 @@ CHOICES = {
 SWITCHES = {
     "--stop-when-solved": (
         "stop_when_solved",
-        f"end once {SEQUENCES} sequences of the greatest length come out without a wrong bit",
+        f"end once {SEQUENCES} sequences of the greatest length come out without a wrong bit, which is tried when "
+        "training has none for --log-every iterations",
     ),
-    "--figures": ("figures", "draw the figures at every checkpoint, not at the end alone; TensorBoard keeps all"),
+    "--figures": (
+        "figures",
+        "draw the figures at every checkpoint, not at the end alone; TensorBoard has them all",
+    ),
 }
 
 
@@ -212,6 +217,8 @@ def _restore_newest(run, trainer, checkpoint):
             if directory == candidates[-1]:
                 raise
             print(f"train.py: {error}; trying the one before", file=sys.stderr)
+    if (run.path / "model.keras").exists():
+        raise runs.RunError(f"{run.path} holds a trained model and no checkpoint to go on from")
     if run.config["checkpoint"] is not None:
         raise runs.RunError(f"{run.path} has lost checkpoints/step-0, where it started from")
 
@@ -229,24 +236,25 @@ def _train_and_report(run, trainer):
     lengths = trainer.task.report_lengths
     longest = max(trainer.task.max_length, *lengths)
     evaluator = Evaluator(trainer.model, trainer.task, longest, SEQUENCES, stream(config["seed"], REPORT))
+    observer = Observer(trainer.model, trainer.task)
     with _StopSignals() as signals:
-        status = _train(run, trainer, evaluator, signals)
+        status = _train(run, trainer, evaluator, observer, signals)
     if status == 0:
         run.save_model(trainer.model)
         for line in table(map(evaluator.measure, lengths)):
             print(line, flush=True)
+        _draw(run, trainer, observer)
         print(f"{run.path}/ holds config.json, metrics.csv, model.keras, figures, TensorBoard events and checkpoints/")
         print(f"errors at other lengths: python evaluate.py --run-dir={shlex.quote(str(run.path))} --lengths=20,200")
     return status
 
 
-def _train(run, trainer, evaluator, signals):
+def _train(run, trainer, evaluator, observer, signals):
     """Trains to the configured iteration, writing what a run directory holds. Returns the exit status."""
     iterations, log_every, checkpoint_every = (
         run.config[name] for name in ("iterations", "log_every", "checkpoint_every")
     )
     validation = stream(run.config["seed"], VALIDATION)
-    observer = Observer(trainer.model, trainer.task)
     iteration = int(trainer.iteration)
     run.start_metrics(iteration)
     with (
@@ -295,13 +303,12 @@ def _train(run, trainer, evaluator, signals):
                     signals.received = signal.SIGPIPE
                     sys.stdout = open(os.devnull, "w")  # noqa: SIM115
             stop = signals.received or (run.config["stop_when_solved"] and run.solved is not None)
-            ends = stop or iteration == iterations
-            if ends or iteration % checkpoint_every == 0:
+            if stop or iteration % checkpoint_every == 0 or iteration == iterations:
                 run.save(trainer.variables(), iteration)
                 gradients = {f"gradient/{name}": gradient for name, gradient in trainer.gradients().items()}
                 run.add_histograms(gradients, iteration)
-                if run.config["figures"] or (ends and not signals.received):
-                    _draw(run, trainer, observer, iteration)
+                if run.config["figures"] and not stop and iteration < iterations:
+                    _draw(run, trainer, observer)
     if signals.received and iteration < iterations:
         print(f"stopped by {signals.received.name} after iteration {iteration}; to go on:")
         print(f"python train.py --run-dir={shlex.quote(str(run.path))} --resume")
@@ -309,17 +316,25 @@ def _train(run, trainer, evaluator, signals):
     return 0
 
 
-def _draw(run, trainer, observer, iteration):
-    """The run's figures as they are now: one sequence of the greatest length, always the same, and the curves."""
+def _draw(run, trainer, observer):
+    """Draws the run as it is now: one sequence of the greatest length, always the same, and the learning curves."""
+    iteration = int(trainer.iteration)
     seen = observer.observe(trainer.task.max_length, stream(run.config["seed"], PICTURES))
     weightings = seen.trace.write_weightings, seen.trace.read_weightings
     title = f"after {iteration * trainer.batch_size:,} sequences"
-    run.add_figure("memory_map", plots.memory_map(*weightings, seen.answer_at, title), iteration)
-    run.add_figure("sequence", plots.sequence(seen.inputs, seen.targets, seen.outputs, seen.mask), iteration)
     metrics = runs.read_metrics(run.path)
     columns = (metrics[name] for name in ("sequences", "loss", "hamming_distance"))
     solved = run.solved and run.solved["sequences"]
-    run.add_figure("learning_curves", plots.learning_curves(*columns, solved), iteration)
+    figures = {
+        "memory_map": plots.memory_map(*weightings, seen.answer_at, title),
+        "sequence": plots.sequence(seen.inputs, seen.targets, seen.outputs, seen.mask),
+        "learning_curves": plots.learning_curves(*columns, solved),
+    }
+    try:
+        for figure_name, figure in figures.items():
+            run.add_figure(figure_name, plots.to_png(figure), iteration)
+    except (OSError, tf.errors.OpError) as error:  # a run is worth more than its pictures
+        print(f"train.py: {run.path}/{figure_name}.png cannot be written: {first_line(error)}", file=sys.stderr)
 
 
 def _next_multiple(number, of):

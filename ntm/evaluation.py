@@ -98,6 +98,8 @@ class Evaluator:
 class Observation(NamedTuple):
     """One sequence and what a model did with it, as arrays."""
 
+    length: int
+    answer_at: int  # the step at which the answer begins
     inputs: np.ndarray  # [T, I]
     targets: np.ndarray  # [T, O]
     outputs: np.ndarray  # [T, O], probabilities
@@ -107,10 +109,9 @@ class Observation(NamedTuple):
         np.ndarray
     )  # [T, H, N], what each step's addressing begins with; heads as in the trace's stages
 
-    @property
-    def answer_at(self):
-        """The first step whose outputs count."""
-        return int(np.argmax(self.mask > 0))
+    def answer(self):
+        """A title, the answer's targets and its outputs, as `ntm.plots.generalisation` takes them."""
+        return f"length {self.length}", self.targets[self.answer_at :], self.outputs[self.answer_at :]
 
     def addressing(self, step, kind, head=0):
         """How the head-th "read" or "write" head came to a step's weighting, as `ntm.plots.addressing` takes it."""
@@ -144,15 +145,16 @@ class Observer:
 
     def observe(self, length, seed):
         """The Observation of the sequence that the seed, a pair of integers, gives at that length."""
-        seed = fold_in(seed, length)
-        batch = self._task.reaching(length).batch(seed, 1, length=length)
+        batch_seed, state_seed = tf.unstack(tf.random.split(fold_in(seed, length), 2, alg="philox"))
+        batch = self._task.reaching(length).batch(batch_seed, 1, length=length)
         inputs, targets, mask = (tensor[:, : int(batch.steps)] for tensor in batch[:3])
-        initial = self._model.initial_state(1, seed=seed)
+        initial = self._model.initial_state(1, seed=state_seed)
         logits, trace = self._trace(inputs, initial_state=initial)
         results = inputs, targets, tf.sigmoid(logits), mask, trace
         results = tf.nest.map_structure(lambda tensor: tensor[0].numpy(), results)
         first = np.concatenate([initial.read_weightings, initial.write_weightings], axis=1)
-        return Observation(*results, np.concatenate([first, results[-1].stages.weightings[:-1]]))
+        previous = np.concatenate([first, results[-1].stages.weightings[:-1]])
+        return Observation(length, int(batch.answer_at), *results, previous)
 
 
 def table(rows):

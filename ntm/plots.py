@@ -1,8 +1,10 @@
-"""Figures: arrays in, a matplotlib Figure out. Nothing here touches pyplot's state.
+"""Figures: arrays in, a matplotlib Figure out, or an animation of one. Nothing here touches pyplot's state.
 
 Pictures of a sequence are of one, without the axis of a batch. T steps, H heads, N memory locations, W memory width, C
 channels of the input or the output.
 """
+
+import io
 
 import numpy as np
 from matplotlib.animation import FuncAnimation
@@ -16,6 +18,13 @@ _WRITE, _READ = "#009E73", "#D55E00"
 _FIELD = "cividis"  # made for colour-blind readers; for values, from dark to light
 _WIDTH = 8.0  # inches: 800 pixels at 100 dots an inch
 _VISITED = 0.05  # a weight above this counts as a visit
+
+
+def to_png(figure):
+    """A Figure as the bytes of a PNG file, 100 dots an inch."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=100)
+    return file.getvalue()
 
 
 def memory_map(write_weightings, read_weightings, answer_at=None, title="Memory location map"):
@@ -254,14 +263,15 @@ def learning_curves(sequences, loss, hamming_distance, solved=None):
     """
     figure = Figure(figsize=(_WIDTH, 4.6), layout="constrained")
     axes = figure.subplots(2, sharex=True)
-    labels = ("loss (nats a sequence)", "Hamming distance\n(wrong bits a sequence)")
+    labels = ("loss", "Hamming distance\n(wrong bits a sequence)")
     for axis, values, label in zip(axes, (loss, hamming_distance), labels):
         axis.plot(sequences, values, color=_LINE, linewidth=1.2)
         axis.set_ylabel(label)
         axis.spines[["top", "right"]].set_visible(False)
         if solved is not None:
             axis.axvline(solved, color=_MARK, linestyle="--", label=f"solved after {solved:,} sequences")
-    axes[0].set_yscale("log")
+    if np.any(np.asarray(loss) > 0):
+        axes[0].set_yscale("log")
     axes[1].set_ylim(bottom=0)
     axes[1].set_xlabel("training sequences")
     if solved is not None:
@@ -270,14 +280,14 @@ def learning_curves(sequences, loss, hamming_distance, solved=None):
 
 
 def learning_of_heads(frames, answer_at=None):
-    """The memory maps of one sequence at moments of training, one after the other.
+    """The memory maps of one sequence at moments of training, one after the other, cut to where heads go in the last.
 
     Args:
         frames: a list of triples: a title, write weightings [T, H, N] and read weightings [T, H, N].
         answer_at: as for `memory_map`.
 
     Returns:
-        A matplotlib animation, one frame a triple, the last one held.
+        A matplotlib animation, one frame a triple, and the last one again for a third as many.
     """
     figure = Figure(figsize=(_WIDTH, 4.2), layout="constrained")
     axes = figure.add_subplot()

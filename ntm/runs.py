@@ -4,15 +4,15 @@ config.json               all that the run was asked to do
 metrics.csv               one row each --log-every iterations
 solved.json               when the task was first done without an error, if it was: iteration and sequences
 events.out.tfevents.*     the same for TensorBoard
-details/                  TensorBoard events of another kind: histograms of weights and gradients, figures
+details/                  TensorBoard events of another kind: histograms of gradients, figures
 *.png                     figures, as they were last drawn
 model.keras               the model as training ended, for keras.saving.load_model and evaluate.py --weights
 checkpoints/step-N/       weights, optimizer and counters after N iterations, in TensorFlow's checkpoint format
 .lock                     held by the train.py that is writing here
 """
 
+import contextlib
 import csv
-import io
 import json
 import os
 import re
@@ -100,7 +100,8 @@ class RunDirectory:
         """Readies metrics.csv and the events for rows after `iteration`.
 
         Of the rows there are, those go that a run cut short wrote past it, and one that a shorter run ended with before
-        `log_every` iterations were full. So does a solved.json of a later iteration.
+        `log_every` iterations were full. So do a solved.json and details of later iterations, and what the end of a run
+        is to make anew: model.keras and the figures.
         """
         solved = read_solved(self.path)
         self.solved = solved if solved and solved["iteration"] <= iteration else None
@@ -116,7 +117,11 @@ class RunDirectory:
                     if _is_whole_row(row) and int(row[0]) <= iteration and int(row[0]) % every == 0
                 ]
         _write_aside(path, "".join(",".join(row) + "\n" for row in [METRICS, *rows]).encode())
-        # TensorBoard would draw both what was written before a kill and what is written again: its events begin anew.
+        for made_at_the_end in (self.path / "model.keras", *self.path.glob("*.png")):
+            made_at_the_end.unlink(missing_ok=True)
+        # TensorBoard would draw both what was written before a kill and what is written again.
+        for details in (self.path / "details").glob("events.out.tfevents.*"):
+            _drop_events_after(details, iteration)
         for old in self.path.glob("events.out.tfevents.*"):
             old.unlink()
         self._events = tf.summary.create_file_writer(str(self.path))
@@ -147,13 +152,11 @@ class RunDirectory:
                 tf.summary.histogram(name, tensor)
         self._details.flush()
 
-    def add_figure(self, name, figure, iteration):
-        """Writes a matplotlib Figure to NAME.png, in place of the one before, and to details/."""
-        file = io.BytesIO()
-        figure.savefig(file, format="png", dpi=100)
-        _write_aside(self.path / f"{name}.png", file.getvalue())
+    def add_figure(self, name, png, iteration):
+        """Writes the bytes of a PNG file to NAME.png, in place of the one before, and to details/."""
+        _write_aside(self.path / f"{name}.png", png)
         with self._details.as_default(step=iteration):
-            tf.summary.image(name, tf.image.decode_png(file.getvalue())[tf.newaxis])
+            tf.summary.image(name, tf.image.decode_png(png)[tf.newaxis])
         self._details.flush()
 
     def save(self, variables, iteration):
@@ -258,7 +261,20 @@ def _iteration_of(directory):
 
 
 def _is_whole_row(row):
-    return len(row) == len(METRICS) and row[0].isdigit()
+    try:
+        return len([float(value) for value in row]) == len(METRICS) and row[0].isdigit()
+    except ValueError:
+        return False
+
+
+def _drop_events_after(path, iteration):
+    """Keeps of a file of events those up to an iteration, as far as the file is whole."""
+    aside = path.with_name(f".{path.name}")
+    with tf.io.TFRecordWriter(str(aside)) as kept, contextlib.suppress(tf.errors.DataLossError):
+        for record in tf.data.TFRecordDataset(str(path)):
+            if tf.compat.v1.Event.FromString(record.numpy()).step <= iteration:
+                kept.write(record.numpy())
+    aside.replace(path)
 
 
 def _write_aside(path, content):

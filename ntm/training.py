@@ -43,8 +43,12 @@ class Trainer:
         batch_size: B.
         weight_noise: standard deviation of the normal noise that every update adds to the weights for its forward and
             backward pass, a regularizer (Graves, Mohamed and Hinton 2013, "Speech recognition with deep recurrent
-            neural networks", once a sequence). Metrics are those of the weights with noise.
+            neural networks", once a sequence). It is a stretch of a table of 2^20 starts, not drawn anew. Metrics are
+            those of the weights with noise.
         seed: an integer.
+
+    Raises:
+        ValueError: weight_noise is negative or no number.
     """
 
     def __init__(self, model, task, optimizer, loss="sum", batch_size=1, weight_noise=0.0, seed=0):
@@ -53,6 +57,8 @@ class Trainer:
         optimizer.build([self.weights])
         self.loss, self.batch_size = LOSSES[loss], batch_size
         self.seed = stream(seed, TRAINING)
+        if not weight_noise >= 0:
+            raise ValueError(f"weight_noise={weight_noise} must be at least 0")
         self._noise = None
         if weight_noise > 0:
             length = _NOISE_OFFSETS + self.weights.shape[0]

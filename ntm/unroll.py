@@ -27,7 +27,10 @@ CHUNK_STEPS, CHUNK_ROWS = 16, 64
 
 
 class Trace(NamedTuple):
-    """What happened at each step: the states it left, and what the heads were told. Batch and time come first."""
+    """What happened at each step: the states it left, what the heads were told and how they came to their weightings.
+
+    Batch and time come first.
+    """
 
     memory: tf.Tensor  # [B, T, N, W]
     read_weightings: tf.Tensor  # [B, T, R, N]
@@ -96,17 +99,15 @@ def trace(cell, inputs, initial_state):
     Returns:
         Outputs [B, T, cell.output_size] and a Trace.
     """
-    inputs, _, mask, steps = _prepare(inputs, None, None)
-    history, _ = _forward(cell, cell.step_weights(), inputs, initial_state.inside(), mask, steps)
-    before, left = (
-        tf.nest.map_structure(lambda states, entries=entries: states[entries], history.state)
-        for entries in (slice(-1), slice(1, None))
-    )
+    inputs, _, mask, length = _prepare(inputs, None, None)
+    history, _ = _forward(cell, cell.step_weights(), inputs, initial_state.inside(), mask, length)
+    before = tf.nest.map_structure(lambda states: states[:-1], history.state)
+    left = tf.nest.map_structure(lambda states: states[1:], history.state)
     parameters = cell.heads.activate(history.head_values)
     similarities = history.write_similarities, history.read_similarities
     stages = cell.addressing_stages(*map(_merge, (parameters, *similarities, before)))
-    steps = Trace(*left.outside(), *parameters, _unmerge(stages, steps))
     outputs = cell.output(history.controller_output, left.read_vectors)
+    steps = Trace(*left.outside(), *parameters, _unmerge(stages, length))
     return tf.nest.map_structure(_swap_batch_and_time, (outputs, steps))
 
 

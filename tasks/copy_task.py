@@ -77,4 +77,4 @@ class CopyTask(Task):
             targets = tf.pad(targets, [[0, 0], [0, 0], [1, 1]])
         counted = times < steps if self.every_step else copying
         mask = tf.tile(tf.cast(counted, tf.float32)[tf.newaxis], [batch_size, 1])
-        return Batch(inputs, targets, mask, steps)
+        return Batch(inputs, targets, mask, steps, length + 2)

@@ -16,6 +16,7 @@ class Batch(NamedTuple):
     targets: tf.Tensor  # [B, T, O], each 0 or 1
     mask: tf.Tensor  # [B, T], 1 at the steps whose outputs count
     steps: tf.Tensor  # scalar: how many of the T steps the sequences take; the rest is zeros
+    answer_at: tf.Tensor  # scalar: the step at which the answer begins
 
 
 class Task(abc.ABC):

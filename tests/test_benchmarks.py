@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from benchmarks import carried_state, convergence, literal_sharpening, speed
+from benchmarks import carried_state, convergence, figures, literal_sharpening, speed
 from ntm.addressing import shift
 
 
@@ -69,3 +69,13 @@ def test_convergence_trains_seeds_and_goes_on_where_it_was(tmp_path, monkeypatch
 
 
 TRAIN = convergence.train
+
+
+def test_figures_draws_all_of_a_run(small_run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(figures, "UPDATES_A_FRAME", 2)
+    assert figures.main([f"--run-dir={small_run}", f"--out={tmp_path / 'out'}"]) == 0
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"memory_map.png", "generalisation.png", "learning_curves.png", "heads.gif"}
+    with pytest.raises(SystemExit, match="2"):
+        figures.main([f"--run-dir={tmp_path / 'none'}"])
+    assert "holds no run" in capsys.readouterr().err

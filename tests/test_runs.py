@@ -157,7 +157,7 @@ def test_metrics_are_read_back_as_columns(run):
 def test_a_figure_replaces_the_file_and_stays_in_the_events(run):
     run.start_metrics(0)
     for iteration in (100, 200):
-        run.add_figure("curves", plots.learning_curves([0, iteration], [2, 1], [8, 0]), iteration)
+        run.add_figure("curves", plots.to_png(plots.learning_curves([0, iteration], [2, 1], [8, 0])), iteration)
     assert (run.path / "curves.png").read_bytes().startswith(b"\x89PNG")
     written = [
         (event.step, value.tag, value.tensor.string_val[0], value.tensor.string_val[1])
@@ -167,3 +167,25 @@ def test_a_figure_replaces_the_file_and_stays_in_the_events(run):
         for value in event.summary.value
     ]
     assert written == [(100, "curves", b"800", b"460"), (200, "curves", b"800", b"460")]
+
+
+def test_going_back_drops_what_came_later(run):
+    run.start_metrics(0)
+    for iteration in (100, 200, 300):
+        run.add_histograms({"gradient": tf.range(3.0)}, iteration)
+    run.add_figure("curves", plots.to_png(plots.learning_curves([0, 1], [2, 1], [8, 0])), 300)
+    (run.path / "model.keras").write_text("as training ended")
+    run.close()
+    (details,) = (run.path / "details").iterdir()
+    details.write_bytes(details.read_bytes()[:-5])  # as a kill leaves it
+    with runs.RunDirectory(run.path) as again:
+        again.start_metrics(200)
+        again.add_histograms({"gradient": tf.range(3.0)}, 300)
+    assert not (run.path / "curves.png").exists() and not (run.path / "model.keras").exists()
+    steps = [
+        event.step
+        for path in (run.path / "details").iterdir()
+        for record in tf.data.TFRecordDataset(str(path))
+        if (event := tf.compat.v1.Event.FromString(record.numpy())).summary.value
+    ]
+    assert sorted(steps) == [100, 200, 300]

@@ -23,8 +23,8 @@ def test_shapes_and_dtypes(task):
     assert batch.inputs.shape == (3, task.max_steps, task.input_size)
     assert batch.targets.shape == (3, task.max_steps, task.output_size)
     assert batch.mask.shape == (3, task.max_steps)
-    assert batch.steps.shape == ()
-    assert [tensor.dtype for tensor in batch] == [tf.float32, tf.float32, tf.float32, tf.int32]
+    assert batch.steps.shape == batch.answer_at.shape == ()
+    assert [tensor.dtype for tensor in batch] == [tf.float32] * 3 + [tf.int32] * 2
 
 
 def test_same_seed_same_batch_in_every_mode(task):
@@ -74,8 +74,8 @@ def test_reaching_moves_the_bound(task):
 
 
 def test_copy_layout():
-    inputs, targets, mask, steps = (np.asarray(value) for value in CopyTask(1, 5).batch(SEED, 2, 3))
-    assert steps == 8
+    inputs, targets, mask, steps, answer_at = (np.asarray(value) for value in CopyTask(1, 5).batch(SEED, 2, 3))
+    assert (steps, answer_at) == (8, 5)
     expected_mask = [0, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0]
     np.testing.assert_array_equal(mask, [expected_mask] * 2)
     start_flag, bits, end_flag = inputs[:, :, 0], inputs[:, :, 1:9], inputs[:, :, 9]

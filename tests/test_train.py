@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -221,6 +222,7 @@ def refused(capsys, main, *arguments):
         (["--iterations"], ["--iterations"]),
         (["--batch-size=0"], ["--batch-size", "'0'"]),
         (["--learning-rate=0"], ["--learning-rate", "'0'"]),
+        (["--weight-noise=-1"], ["--weight-noise", "'-1'", "neither 0 nor"]),
         (["--learning-rate=nan"], ["--learning-rate", "'nan'"]),
         (["--seed=-1"], ["--seed", "'-1'"]),
         (["--seed=99999999999"], ["--seed", "'99999999999'"]),
@@ -285,6 +287,29 @@ def test_resume_without_any_run_is_refused(tmp_path, monkeypatch, capsys):
 def test_a_live_run_is_not_touched(finished, here, capsys):
     with runs.RunDirectory(here / "live", {"seed": 0}):
         assert "live is in use by another train.py" in refused(capsys, train.main, "--resume", "--run-dir=live")
+
+
+def test_a_trained_model_without_checkpoints_is_not_trained_over(finished, here, capsys):
+    (here / "left").mkdir()
+    for kept in ("config.json", "metrics.csv", "model.keras"):
+        shutil.copy(here / "whole" / kept, here / "left" / kept)
+    with pytest.raises(SystemExit, match="2"):
+        train.main(["--resume", "--run-dir=left"])
+    assert "left holds a trained model and no checkpoint" in capsys.readouterr().err
+    assert losses(here / "left") == losses(finished[0])
+    assert evaluate.main(["--run-dir=left", "--lengths=3", "--sequences=20"]) == 0
+
+
+def test_a_figure_that_cannot_be_written_costs_nothing_else(here, capsys, monkeypatch):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(runs.RunDirectory, "add_figure", full)
+    monkeypatch.setattr(train, "SEQUENCES", 2)
+    assert train.main([*SMALL, "--iterations=40", "--run-dir=no-figures"]) == 0
+    out, err = capsys.readouterr()
+    assert "no-figures/memory_map.png cannot be written" in err and err.count("\n") == 1
+    assert (here / "no-figures" / "model.keras").exists() and "120" in out
 
 
 def test_resume_falls_back_to_the_newest_whole_checkpoint(finished, here, capsys):
