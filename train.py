@@ -185,7 +185,10 @@ def _start(run_dir, checkpoint, settings):
 
 def _resume(run_dir, checkpoint, settings):
     """The RunDirectory and the Trainer of a run that is there already, as they were at a checkpoint."""
-    run = runs.RunDirectory(runs.newest_run(RUNS) if run_dir is None else run_dir)
+    path = Path(runs.newest_run(RUNS) if run_dir is None else run_dir)
+    if (path / "model.keras").exists() and not runs.checkpoints(path):
+        raise runs.RunError(f"{path} holds a trained model and no checkpoint to go on from")
+    run = runs.RunDirectory(path)
     try:
         with refusing_config(run.path):
             check_config(run.config)
@@ -217,8 +220,6 @@ def _restore_newest(run, trainer, checkpoint):
             if directory == candidates[-1]:
                 raise
             print(f"train.py: {error}; trying the one before", file=sys.stderr)
-    if (run.path / "model.keras").exists():
-        raise runs.RunError(f"{run.path} holds a trained model and no checkpoint to go on from")
     if run.config["checkpoint"] is not None:
         raise runs.RunError(f"{run.path} has lost checkpoints/step-0, where it started from")
 

@@ -297,6 +297,7 @@ def test_a_trained_model_without_checkpoints_is_not_trained_over(finished, here,
         train.main(["--resume", "--run-dir=left"])
     assert "left holds a trained model and no checkpoint" in capsys.readouterr().err
     assert losses(here / "left") == losses(finished[0])
+    assert len(list((here / "left").iterdir())) == 3
     assert evaluate.main(["--run-dir=left", "--lengths=3", "--sequences=20"]) == 0
 
 
