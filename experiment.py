@@ -16,7 +16,7 @@ import tensorflow as tf
 from ntm import NTM
 from ntm.checkpoints import CheckpointError, first_line, model_variables, restore
 from ntm.reference import load_reference_checkpoint
-from ntm.runs import PREFIX, RunError, checkpoints, read_config
+from ntm.runs import MODEL, PREFIX, RunError, checkpoints, read_config
 from ntm.training import Trainer
 from presets import PRESETS
 from tasks import TASKS
@@ -132,7 +132,7 @@ def load_run(run_dir, checkpoint=None):
             model = build_model(config)
         restore(model_variables(model), found[0] / PREFIX)
         return task, model
-    saved = Path(run_dir) / "model.keras"
+    saved = Path(run_dir) / MODEL
     if not saved.exists():
         raise RunError(f"{run_dir} holds no checkpoint yet")
     return task, _load_model(saved, task)

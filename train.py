@@ -185,10 +185,10 @@ def _start(run_dir, checkpoint, settings):
 
 def _resume(run_dir, checkpoint, settings):
     """The RunDirectory and the Trainer of a run that is there already, as they were at a checkpoint."""
-    path = Path(runs.newest_run(RUNS) if run_dir is None else run_dir)
-    if (path / "model.keras").exists() and not runs.checkpoints(path):
-        raise runs.RunError(f"{path} holds a trained model and no checkpoint to go on from")
-    run = runs.RunDirectory(path)
+    run_dir = Path(runs.newest_run(RUNS) if run_dir is None else run_dir)
+    if (run_dir / runs.MODEL).exists() and not runs.checkpoints(run_dir):
+        raise runs.RunError(f"{run_dir} holds a trained model and no checkpoint to go on from")
+    run = runs.RunDirectory(run_dir)
     try:
         with refusing_config(run.path):
             check_config(run.config)

@@ -50,7 +50,7 @@ def main(argv=None):
         "learning_curves": learning_curves(metrics, solved["sequences"]),
     }
     for figure_name, figure in figures.items():
-        figure.savefig(out / f"{figure_name}.png", dpi=100)
+        (out / f"{figure_name}.png").write_bytes(plots.to_png(figure))
         print(out / f"{figure_name}.png", flush=True)
     frames, answer_at = moments(build_trainer(config), seed, 1.5 * solved["iteration"])
     plots.learning_of_heads(frames, answer_at).save(out / "heads.gif", writer=PillowWriter(fps=4), dpi=80)

@@ -67,9 +67,14 @@ def restore(variables, prefix):
         variable.assign(tensors[name])
 
 
+def variable_name(variable):
+    """The name that checkpoints give a model's variable, the same for every model of one architecture."""
+    return f"model/{variable.path.partition('/')[2]}"
+
+
 def model_variables(model):
-    """A model's variables by the names that checkpoints give them, the same for every model of one architecture."""
-    return {f"model/{variable.path.partition('/')[2]}": variable for variable in model.variables}
+    """A model's variables by the names that checkpoints give them."""
+    return {variable_name(variable): variable for variable in model.variables}
 
 
 def first_line(error):

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from ntm.metrics import bits_per_sequence, hamming_distance
-from ntm.training import fold_in
+from ntm.training import batch_and_state_seeds, fold_in
 from ntm.unroll import Trace
 
 # Bounds the memory that an evaluation takes: sequences run this many at a time.
@@ -85,7 +85,7 @@ class Evaluator:
 
         The length is a tensor: were it a constant, each would be compiled anew.
         """
-        batch_seed, state_seed = tf.unstack(tf.random.split(seed, 2, alg="philox"))
+        batch_seed, state_seed = batch_and_state_seeds(seed)
         batch = self._task.batch(batch_seed, self._batch_size, length)
         state = self._model.initial_state(self._batch_size, seed=state_seed)
         state = state._replace(controller=controller_state)
@@ -105,9 +105,7 @@ class Observation(NamedTuple):
     outputs: np.ndarray  # [T, O], probabilities
     mask: np.ndarray  # [T]
     trace: Trace  # of arrays without the axis of the batch
-    previous_weightings: (
-        np.ndarray
-    )  # [T, H, N], what each step's addressing begins with; heads as in the trace's stages
+    previous_weightings: np.ndarray  # [T, H, N], of the step before each; heads as in the trace's stages
 
     def answer(self):
         """A title, the answer's targets and its outputs, as `ntm.plots.generalisation` takes them."""
@@ -145,7 +143,7 @@ class Observer:
 
     def observe(self, length, seed):
         """The Observation of the sequence that the seed, a pair of integers, gives at that length."""
-        batch_seed, state_seed = tf.unstack(tf.random.split(fold_in(seed, length), 2, alg="philox"))
+        batch_seed, state_seed = batch_and_state_seeds(fold_in(seed, length))
         batch = self._task.reaching(length).batch(batch_seed, 1, length=length)
         inputs, targets, mask = (tensor[:, : int(batch.steps)] for tensor in batch[:3])
         initial = self._model.initial_state(1, seed=state_seed)

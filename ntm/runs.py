@@ -27,6 +27,7 @@ from ntm.checkpoints import write_tensors
 
 KEPT_CHECKPOINTS = 5
 PREFIX = "model.ckpt"  # of the files in a checkpoint's directory
+MODEL = "model.keras"
 METRICS = ("iteration", "sequences", "seconds", "loss", "hamming_distance", "bits_per_sequence", "gradient_norm")
 
 
@@ -108,16 +109,10 @@ class RunDirectory:
         if self.solved is None:
             (self.path / "solved.json").unlink(missing_ok=True)
         path, every = self.path / "metrics.csv", self.config["log_every"]
-        rows = []
-        if path.exists():
-            with path.open(newline="") as file:
-                rows = [
-                    row
-                    for row in csv.reader(file)
-                    if _is_whole_row(row) and int(row[0]) <= iteration and int(row[0]) % every == 0
-                ]
+        rows = _whole_rows(path) if path.exists() else []
+        rows = [row for row in rows if int(row[0]) <= iteration and int(row[0]) % every == 0]
         _write_aside(path, "".join(",".join(row) + "\n" for row in [METRICS, *rows]).encode())
-        for made_at_the_end in (self.path / "model.keras", *self.path.glob("*.png")):
+        for made_at_the_end in (self.path / MODEL, *self.path.glob("*.png")):
             made_at_the_end.unlink(missing_ok=True)
         # TensorBoard would draw both what was written before a kill and what is written again.
         for details in (self.path / "details").glob("events.out.tfevents.*"):
@@ -179,9 +174,9 @@ class RunDirectory:
 
     def save_model(self, model):
         """Writes a Keras model to model.keras, whole or not at all."""
-        aside = self.path / ".model.keras"
+        aside = self.path / f".{MODEL}"
         model.save(aside)
-        aside.replace(self.path / "model.keras")
+        aside.replace(self.path / MODEL)
 
     def drop_checkpoints_after(self, iteration):
         """Removes the checkpoints of later iterations: those that going back makes anew."""
@@ -219,8 +214,7 @@ def read_metrics(path):
         RunError: there is none.
     """
     try:
-        with (Path(path) / "metrics.csv").open(newline="") as file:
-            rows = [row for row in csv.reader(file) if _is_whole_row(row)]
+        rows = _whole_rows(Path(path) / "metrics.csv")
     except OSError as error:
         raise RunError(f"{path} holds no metrics.csv ({error.strerror})") from None
     return dict(zip(METRICS, np.array(rows, np.float64).reshape(-1, len(METRICS)).T))
@@ -258,6 +252,12 @@ def new_directory(root, name):
 
 def _iteration_of(directory):
     return int(directory.name.removeprefix("step-"))
+
+
+def _whole_rows(path):
+    """The rows of a metrics.csv, lists of text, without the header and without one that a kill cut short."""
+    with path.open(newline="") as file:
+        return [row for row in csv.reader(file) if _is_whole_row(row)]
 
 
 def _is_whole_row(row):

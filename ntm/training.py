@@ -7,7 +7,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from ntm.checkpoints import model_variables
+from ntm.checkpoints import model_variables, variable_name
 from ntm.losses import LOSSES
 from ntm.metrics import bits_per_sequence, hamming_distance
 
@@ -106,9 +106,7 @@ class Trainer:
 
     def gradients(self):
         """The gradient in the last update, before clipping: a dict from the weights' names in checkpoints."""
-        names = {variable.path: name for name, variable in model_variables(self.model).items()}
-        weights = self.model.trainable_variables
-        return {names[weight.path]: gradient for weight, gradient in zip(weights, self._split(self._gradient))}
+        return dict(zip(map(variable_name, self.model.trainable_variables), self._split(self._gradient)))
 
     def _train_to(self, stop):
         def go_on(iteration, totals, finite, gradient):
@@ -133,7 +131,7 @@ class Trainer:
 
     def _update(self, seed):
         """One update of the weights. Returns the fields of Metrics as one tensor, and the gradient."""
-        batch_seed, state_seed = tf.unstack(tf.random.split(seed, 2, alg="philox"))
+        batch_seed, state_seed = batch_and_state_seeds(seed)
         batch = self.task.batch(batch_seed, self.batch_size)
         weights = self._split(self._with_noise(tf.convert_to_tensor(self.weights), fold_in(seed, NOISE)))
         scope = keras.StatelessScope(zip(self.model.trainable_variables, weights))
@@ -175,6 +173,11 @@ def _flatten(tensors):
 def stream(seed, purpose):
     """The seed, a pair, that a run's integer seed gives to one of the purposes above."""
     return tf.constant([seed, purpose])
+
+
+def batch_and_state_seeds(seed):
+    """The seed of a batch and that of its initial state, from one."""
+    return tf.unstack(tf.random.split(seed, 2, alg="philox"))
 
 
 def fold_in(seed, number):

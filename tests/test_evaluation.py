@@ -1,18 +1,25 @@
 """Observer; Evaluator's tests are beside those of training."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from ntm import NTM
 from ntm.evaluation import Observer
 from tasks import CopyTask
 
+TASK = CopyTask(1, 4)
 
-def test_an_observation_is_what_the_model_does_with_the_seeds_sequence():
-    task = CopyTask(1, 4)
-    model = NTM(task.output_size, controller_units=6, memory_locations=9, memory_width=4, read_heads=2)
-    model.build((None, None, task.input_size))
-    observer = Observer(model, task)
+
+@pytest.fixture
+def model():
+    model = NTM(TASK.output_size, controller_units=6, memory_locations=9, memory_width=4, read_heads=2)
+    model.build((None, None, TASK.input_size))
+    return model
+
+
+def test_an_observation_is_what_the_model_does_with_the_seeds_sequence(model):
+    observer = Observer(model, TASK)
     for length in (7, 3):  # the first one beyond the task's own bounds
         seen = observer.observe(length, tf.constant([1, 2]))
         assert seen.inputs.shape == (2 * length + 2, 10) and seen.targets.shape == (2 * length + 2, 8)
@@ -24,11 +31,8 @@ def test_an_observation_is_what_the_model_does_with_the_seeds_sequence():
     assert np.any(other.inputs != seen.inputs)
 
 
-def test_an_observed_heads_addressing_begins_where_the_step_before_ended():
-    task = CopyTask(1, 4)
-    model = NTM(task.output_size, controller_units=6, memory_locations=9, memory_width=4, read_heads=2)
-    model.build((None, None, task.input_size))
-    seen = Observer(model, task).observe(3, tf.constant([1, 2]))
+def test_an_observed_heads_addressing_begins_where_the_step_before_ended(model):
+    seen = Observer(model, TASK).observe(3, tf.constant([1, 2]))
     for kind, head, weightings in (
         ("read", 1, seen.trace.read_weightings[:, 1]),
         ("write", 0, seen.trace.write_weightings[:, 0]),

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import event_files
 from ntm import plots, runs
 from ntm.checkpoints import restore
 
@@ -18,13 +19,7 @@ def variables(value):
 
 def events(run):
     """Step and tag of every scalar in a run's event files."""
-    return [
-        (event.step, value.tag)
-        for path in sorted(run.path.glob("events*"))
-        for record in tf.data.TFRecordDataset(str(path))
-        if (event := tf.compat.v1.Event.FromString(record.numpy())).step
-        for value in event.summary.value
-    ]
+    return [(step, value.tag) for step, value in event_files.values(run.path)]
 
 
 @pytest.fixture
@@ -160,11 +155,8 @@ def test_a_figure_replaces_the_file_and_stays_in_the_events(run):
         run.add_figure("curves", plots.to_png(plots.learning_curves([0, iteration], [2, 1], [8, 0])), iteration)
     assert (run.path / "curves.png").read_bytes().startswith(b"\x89PNG")
     written = [
-        (event.step, value.tag, value.tensor.string_val[0], value.tensor.string_val[1])
-        for path in (run.path / "details").iterdir()
-        for record in tf.data.TFRecordDataset(str(path))
-        for event in [tf.compat.v1.Event.FromString(record.numpy())]
-        for value in event.summary.value
+        (step, value.tag, value.tensor.string_val[0], value.tensor.string_val[1])
+        for step, value in event_files.values(run.path / "details")
     ]
     assert written == [(100, "curves", b"800", b"460"), (200, "curves", b"800", b"460")]
 
@@ -182,10 +174,4 @@ def test_going_back_drops_what_came_later(run):
         again.start_metrics(200)
         again.add_histograms({"gradient": tf.range(3.0)}, 300)
     assert not (run.path / "curves.png").exists() and not (run.path / "model.keras").exists()
-    steps = [
-        event.step
-        for path in (run.path / "details").iterdir()
-        for record in tf.data.TFRecordDataset(str(path))
-        if (event := tf.compat.v1.Event.FromString(record.numpy())).summary.value
-    ]
-    assert sorted(steps) == [100, 200, 300]
+    assert sorted(step for step, _ in event_files.values(run.path / "details")) == [100, 200, 300]

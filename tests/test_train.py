@@ -18,6 +18,7 @@ import pytest
 import tensorflow as tf
 
 import evaluate
+import event_files
 import train
 from experiment import load_run
 from ntm import NTM, runs
@@ -107,11 +108,9 @@ def test_a_run_leaves_all_it_promises(finished):
 def test_details_hold_figures_and_gradients_of_every_checkpoint(finished):
     run_dir, *_ = finished
     steps = collections.defaultdict(list)
-    (file,) = (run_dir / "details").iterdir()
-    for record in tf.data.TFRecordDataset(str(file)):
-        event = tf.compat.v1.Event.FromString(record.numpy())
-        for value in event.summary.value:
-            steps[value.tag].append(event.step)
+    assert len(list((run_dir / "details").iterdir())) == 1
+    for step, value in event_files.values(run_dir / "details"):
+        steps[value.tag].append(step)
     checkpoints = list(range(100, 601, 100))
     for figure in ("memory_map", "sequence", "learning_curves"):
         assert steps[figure] == checkpoints
