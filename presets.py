@@ -22,7 +22,7 @@ PRESETS = {
             "centered": True,
             "global_clipnorm": 10.0,
         },
-        "training": {"loss": "sum", "batch_size": 1, "weight_noise": 0.02},
+        "training": {"loss": "sum", "batch_size": 1, "weight_noise": 0.02, "clip_ratio": 100.0},
     },
     # The reference's; what is left of differences is in docs/fidelity.md.
     "reference": {
@@ -37,6 +37,6 @@ PRESETS = {
             "clipvalue": 10.0,
             "initial_velocity": 1.0,  # TensorFlow 1's, where Keras starts from 0
         },
-        "training": {"loss": "mean", "batch_size": 1, "weight_noise": 0.0},
+        "training": {"loss": "mean", "batch_size": 1, "weight_noise": 0.0, "clip_ratio": 0.0},
     },
 }

@@ -48,6 +48,11 @@ SETTINGS = {
     "--shift-range": ("model.shift_range", whole_number(0, 2**20), "S: a head shifts by -S to +S locations; 2S+1 <= N"),
     "--learning-rate": ("optimizer.learning_rate", positive_number, "of RMSProp, at the start"),
     "--weight-noise": ("training.weight_noise", number_from_zero, "deviation of the noise on the weights in an update"),
+    "--clip-ratio": (
+        "training.clip_ratio",
+        number_from_zero,
+        "shorten gradients over so many times the usual length; 0: none",
+    ),
     "--decay-steps": ("optimizer.decay_steps", whole_number(1), "updates after which the learning rate has halved"),
     "--log-every": ("log_every", whole_number(1), "iterations a row of metrics.csv"),
     "--checkpoint-every": ("checkpoint_every", whole_number(1), "iterations a checkpoint"),

@@ -17,6 +17,9 @@ TRAINING, VALIDATION, REPORT, PICTURES, NOISE = range(5)
 # Weight noise is a stretch of a table, from one of so many starts: to draw it anew would double the time of an update.
 _NOISE_OFFSETS = 2**20
 
+# Of the running mean that `clip_ratio` is measured against: a hundred updates.
+_NORM_DECAY = 0.99
+
 
 class Metrics(NamedTuple):
     """Means over the updates since `Trainer.start_metrics`."""
@@ -45,24 +48,30 @@ class Trainer:
             backward pass, a regularizer (Graves, Mohamed and Hinton 2013, "Speech recognition with deep recurrent
             neural networks", once a sequence). It is a stretch of a table of 2^20 starts, not drawn anew. Metrics are
             those of the weights with noise.
+        clip_ratio: a gradient longer than so many times the usual length, a running mean of what was left of the
+            gradients before, is shortened to that; 0 leaves it. Once a task is learned the usual length is small, and a
+            single hard sequence, whose gradient may be a million times longer, would throw the weights far off.
         seed: an integer.
 
     Raises:
-        ValueError: weight_noise is negative or no number.
+        ValueError: weight_noise or clip_ratio is negative or no number.
     """
 
-    def __init__(self, model, task, optimizer, loss="sum", batch_size=1, weight_noise=0.0, seed=0):
+    def __init__(self, model, task, optimizer, loss="sum", batch_size=1, weight_noise=0.0, clip_ratio=0.0, seed=0):
         self.model, self.task, self.optimizer = model, task, optimizer
         self.weights = keras.Variable(_flatten(model.trainable_variables), name="weights")
         optimizer.build([self.weights])
         self.loss, self.batch_size = LOSSES[loss], batch_size
         self.seed = stream(seed, TRAINING)
-        if not weight_noise >= 0:
-            raise ValueError(f"weight_noise={weight_noise} must be at least 0")
+        for name, value in (("weight_noise", weight_noise), ("clip_ratio", clip_ratio)):
+            if not value >= 0:
+                raise ValueError(f"{name}={value} must be at least 0")
+        self.clip_ratio = clip_ratio
         self._noise = None
         if weight_noise > 0:
             length = _NOISE_OFFSETS + self.weights.shape[0]
             self._noise = weight_noise * tf.random.stateless_normal([length], stream(seed, NOISE), alg="philox")
+        self._usual_norm = tf.Variable(1.0, name="usual_gradient_norm")
         self.iteration = tf.Variable(0, name="iteration")
         self.seconds = tf.Variable(0.0, dtype=tf.float64, name="seconds")  # spent in `advance`
         self._totals = tf.Variable(tf.zeros(len(Metrics._fields)), name="totals")
@@ -72,7 +81,7 @@ class Trainer:
 
     def variables(self):
         """All that decides how training goes on, by the names that checkpoints give it."""
-        own = (self.iteration, self.seconds, self._totals, self._updates_in_totals)
+        own = (self.iteration, self.seconds, self._totals, self._updates_in_totals, self._usual_norm)
         return {
             **model_variables(self.model),
             **{f"optimizer/{i}": variable for i, variable in enumerate(self.optimizer.variables)},
@@ -144,14 +153,22 @@ class Trainer:
             if (value := scope.get_current_value(variable)) is not None:
                 variable.assign(value)
         gradient = _flatten(tape.gradient(loss, weights))
-        self.optimizer.apply([gradient], [self.weights])
+        norm = tf.norm(gradient)
+        self.optimizer.apply([self._clip(gradient, norm)], [self.weights])
         metrics = Metrics(
             loss=loss,
             hamming_distance=tf.reduce_mean(hamming_distance(batch.targets, logits, batch.mask)),
             bits_per_sequence=tf.reduce_mean(bits_per_sequence(batch.targets, logits, batch.mask)),
-            gradient_norm=tf.norm(gradient),
+            gradient_norm=norm,
         )
         return tf.stack(metrics), gradient
+
+    def _clip(self, gradient, norm):
+        if not self.clip_ratio:
+            return gradient
+        kept = tf.minimum(norm, self.clip_ratio * self._usual_norm)
+        self._usual_norm.assign(_NORM_DECAY * self._usual_norm + (1 - _NORM_DECAY) * kept)
+        return gradient * tf.math.divide_no_nan(kept, norm)
 
     def _with_noise(self, weights, seed):
         if self._noise is None:

@@ -222,6 +222,7 @@ def refused(capsys, main, *arguments):
         (["--batch-size=0"], ["--batch-size", "'0'"]),
         (["--learning-rate=0"], ["--learning-rate", "'0'"]),
         (["--weight-noise=-1"], ["--weight-noise", "'-1'", "neither 0 nor"]),
+        (["--clip-ratio=nan"], ["--clip-ratio", "'nan'", "neither 0 nor"]),
         (["--learning-rate=nan"], ["--learning-rate", "'nan'"]),
         (["--seed=-1"], ["--seed", "'-1'"]),
         (["--seed=99999999999"], ["--seed", "'99999999999'"]),

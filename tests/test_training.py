@@ -43,7 +43,7 @@ def test_calls_of_any_size_make_the_same_updates(trainer):
 
 def test_an_update_is_a_step_of_the_optimizer_on_the_batchs_loss():
     """Against the same made by hand, in eager mode: the pass is on weights with noise, the step on those without."""
-    trained, other = (small_trainer(weight_noise=0.03) for _ in range(2))
+    trained, other = (small_trainer(weight_noise=0.03, clip_ratio=0.5) for _ in range(2))
     seed = tf.random.fold_in(stream(0, TRAINING), 0, alg="philox")
     batch = other.task.batch(tf.random.split(seed, 2, alg="philox")[0], 1)
     noisy = other._with_noise(other.weights.value, tf.random.fold_in(seed, NOISE, alg="philox"))
@@ -59,7 +59,8 @@ def test_an_update_is_a_step_of_the_optimizer_on_the_batchs_loss():
         )
     gradients = tape.gradient(loss, other.model.trainable_variables)
     gradient = tf.concat([tf.reshape(part, [-1]) for part in gradients], axis=0)
-    other.optimizer.apply([gradient], [other.weights])
+    assert tf.norm(gradient) > 1
+    other.optimizer.apply([0.5 * gradient / tf.norm(gradient)], [other.weights])
     trained.advance(1)
     updated = np.concatenate([weight.ravel() for weight in weights(trained)])
     np.testing.assert_allclose(updated, other.weights, rtol=1e-4, atol=1e-6)
@@ -75,6 +76,16 @@ def test_every_update_has_noise_of_its_own():
     zeros = tf.zeros_like(trainer.weights)
     one, two = (trainer._with_noise(zeros, stream(0, number)).numpy() for number in range(2))
     assert abs(np.corrcoef(one, two)[0, 1]) < 5 / np.sqrt(len(one))
+
+
+def test_a_gradient_far_above_the_usual_is_shortened_and_counts_as_it_was_kept():
+    trainer = small_trainer(clip_ratio=100.0)
+    direction = tf.ones(25) / 5
+    # Usual lengths: 1, then the running means of what was kept.
+    for norm, kept in ((0.5, 0.5), (1e6, 99.5), (np.float32(2e-7), 2e-7), (1e6, 100 * 0.99 * (0.99 * 0.995 + 0.995))):
+        gradient = norm * direction
+        np.testing.assert_allclose(trainer._clip(gradient, tf.norm(gradient)), kept * direction, rtol=1e-5)
+    np.testing.assert_array_equal(trainer._clip(tf.zeros(3), tf.constant(0.0)), tf.zeros(3))
 
 
 def test_lengths_share_one_trace(trainer):
