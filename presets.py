@@ -22,7 +22,7 @@ PRESETS = {
             "centered": True,
             "global_clipnorm": 10.0,
         },
-        "training": {"loss": "sum", "batch_size": 1, "weight_noise": 0.02, "clip_ratio": 100.0},
+        "training": {"loss": "sum", "batch_size": 1, "weight_noise": 0.04, "clip_ratio": 100.0},
     },
     # The reference's; what is left of differences is in docs/fidelity.md.
     "reference": {
