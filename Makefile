@@ -33,4 +33,4 @@ figures: install
 	$(BIN)/python -m benchmarks.figures $(ARGS)
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .cache .pytest_cache .ruff_cache .hypothesis

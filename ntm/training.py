@@ -62,7 +62,8 @@ class Trainer:
         self.weights = keras.Variable(_flatten(model.trainable_variables), name="weights")
         optimizer.build([self.weights])
         self.loss, self.batch_size = LOSSES[loss], batch_size
-        self.seed = stream(seed, TRAINING)
+        # Variables, this and the noise: constants would be compiled in.
+        self.seed = tf.Variable(stream(seed, TRAINING), trainable=False)
         for name, value in (("weight_noise", weight_noise), ("clip_ratio", clip_ratio)):
             if not value >= 0:
                 raise ValueError(f"{name}={value} must be at least 0")
@@ -70,7 +71,8 @@ class Trainer:
         self._noise = None
         if weight_noise > 0:
             length = _NOISE_OFFSETS + self.weights.shape[0]
-            self._noise = weight_noise * tf.random.stateless_normal([length], stream(seed, NOISE), alg="philox")
+            noise = tf.random.stateless_normal([length], stream(seed, NOISE), alg="philox")
+            self._noise = tf.Variable(weight_noise * noise, trainable=False)
         self._usual_norm = tf.Variable(1.0, name="usual_gradient_norm")
         self.iteration = tf.Variable(0, name="iteration")
         self.seconds = tf.Variable(0.0, dtype=tf.float64, name="seconds")  # spent in `advance`
@@ -118,18 +120,22 @@ class Trainer:
         return dict(zip(map(variable_name, self.model.trainable_variables), self._split(self._gradient)))
 
     def _train_to(self, stop):
-        def go_on(iteration, totals, finite, gradient):
+        def go_on(iteration, seed, totals, finite, gradient):
             return (iteration < stop) & finite
 
-        def update(iteration, totals, *_):
-            metrics, gradient = self._update(fold_in(self.seed, iteration))
-            return iteration + 1, totals + metrics, tf.reduce_all(tf.math.is_finite(metrics)), gradient
+        def update(iteration, seed, totals, *_):
+            metrics, gradient = self._update(seed)
+            iteration += 1
+            finite = tf.reduce_all(tf.math.is_finite(metrics))
+            return iteration, fold_in(self.seed, iteration), totals + metrics, finite, gradient
 
         variables = self.model.trainable_variables
         self.weights.assign(_flatten(variables))
         first = tf.identity(self.iteration)
-        start = first, tf.identity(self._totals), True, tf.identity(self._gradient)
-        iteration, totals, finite, gradient = tf.while_loop(go_on, update, start)
+        # The seed goes round the loop: were it the same in all turns, where noise starts would be compiled in, and each
+        # seed a program of its own.
+        start = first, fold_in(self.seed, first), tf.identity(self._totals), True, tf.identity(self._gradient)
+        iteration, _, totals, finite, gradient = tf.while_loop(go_on, update, start)
         self.iteration.assign(iteration)
         self._gradient.assign(gradient)
         self._totals.assign(totals)

@@ -1,14 +1,16 @@
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import hypothesis
-import keras
 import numpy as np
 import pytest
 
-from experiment import build_trainer, complete, default_config
-from ntm.runs import RunDirectory
+import program_cache
+from cli import quiet_stderr
+
+program_cache.share()
+with quiet_stderr():
+    import keras
+
+    from experiment import build_trainer, complete, default_config
+    from ntm.runs import RunDirectory
 
 # Every example traces TensorFlow operations: no deadline, and examples that do not change from run to run.
 hypothesis.settings.register_profile("ntm", deadline=None, derandomize=True, max_examples=25)
