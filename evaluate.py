@@ -4,12 +4,14 @@ import json
 import sys
 from pathlib import Path
 
+import program_cache
 from cli import Parser, name, quiet_stderr, whole_number
 
+program_cache.share()
 with quiet_stderr():
     from experiment import load_reference, load_run, load_weights
     from ntm.checkpoints import CheckpointError
-    from ntm.evaluation import Evaluator, table
+    from ntm.evaluation import Evaluator, enclosing, size_text, table
     from ntm.runs import RunError
     from ntm.training import REPORT, stream
     from tasks import TASKS
@@ -24,7 +26,12 @@ def main(argv=None):
     source.add_argument("--reference-checkpoint", type=name, metavar="PREFIX", help="the reference's weights")
     parser.add_argument("--checkpoint", type=name, metavar="step-N", help="of --run-dir; its newest by default")
     parser.add_argument("--task", choices=TASKS, default="copy", help="of --weights (default copy)")
-    parser.add_argument("--lengths", type=_lengths, metavar="L,L,...", help="(default: the task's own)")
+    parser.add_argument(
+        "--lengths",
+        type=_lengths,
+        metavar="L,L,...",
+        help="sizes, as 10x20 where a task's are of two numbers (default: the task's own)",
+    )
     parser.add_argument("--sequences", type=whole_number(1), default=1000, metavar="N", help="a length (default 1000)")
     parser.add_argument("--seed", type=whole_number(0), default=0, metavar="N", help="of the sequences (default 0)")
     parser.add_argument(
@@ -45,17 +52,22 @@ def main(argv=None):
             task, model = load_weights(arguments.weights, arguments.task)
     except (RunError, CheckpointError) as error:
         parser.error(error)
-    lengths = arguments.lengths or task.report_lengths
+    sizes = arguments.lengths or task.report_sizes
+    for size in sizes:
+        try:
+            task.check(size)
+        except ValueError as error:
+            parser.error(f"argument --lengths: {size_text(size)}: {error}")
     seed = stream(arguments.seed, REPORT)
-    evaluator = Evaluator(model, task, max(lengths), arguments.sequences, seed, arguments.carry_state)
-    rows = map(evaluator.measure, lengths)
+    evaluator = Evaluator(model, task, enclosing(*sizes), arguments.sequences, seed, arguments.carry_state)
+    rows = map(evaluator.measure, sizes)
     for line in table(rows) if arguments.format == "table" else map(json.dumps, rows):
         print(line, flush=True)
     return 0
 
 
 def _lengths(text):
-    return [whole_number(1, 2**20)(length) for length in text.split(",")]
+    return [tuple(map(whole_number(1, 2**20), size.split("x"))) for size in text.split(",")]
 
 
 if __name__ == "__main__":

@@ -6,27 +6,37 @@ and constructor arguments), `optimizer` and `training` (see presets.py).
 """
 
 import contextlib
-import copy
 import dataclasses
+import inspect
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
-from ntm import NTM
+from ntm import LSTM, NTM, NTMCell
 from ntm.checkpoints import CheckpointError, first_line, model_variables, restore
 from ntm.reference import load_reference_checkpoint
 from ntm.runs import MODEL, PREFIX, RunError, checkpoints, read_config
 from ntm.training import Trainer
-from presets import PRESETS
+from presets import sections
 from tasks import TASKS
 
-MODELS = {"ntm-lstm": {"controller": "lstm"}, "ntm-feedforward": {"controller": "feedforward"}}
+MODELS = {
+    "ntm-lstm": (NTM, {"controller": "lstm"}),
+    "ntm-feedforward": (NTM, {"controller": "feedforward"}),
+    "lstm": (LSTM, {}),
+}
+
+
+_OPTIONS = {
+    NTM: {*inspect.signature(NTM).parameters, *inspect.signature(NTMCell).parameters},
+    LSTM: {*inspect.signature(LSTM).parameters},
+}
 
 
 def default_config(preset="paper", task="copy", model="ntm-lstm"):
     """The configuration that a preset gives for a task and a model."""
-    sections = copy.deepcopy(PRESETS[preset])
+    settings = sections(preset, task, model)
     return {
         "preset": preset,
         "seed": 0,
@@ -36,11 +46,22 @@ def default_config(preset="paper", task="copy", model="ntm-lstm"):
         "stop_when_solved": False,
         "figures": False,
         "checkpoint": None,
-        "task": {"name": task, **sections["task"]},
-        "model": {"name": model, **sections["model"], **MODELS[model]},
-        "optimizer": sections["optimizer"],
-        "training": sections["training"],
+        "task": {"name": task, **settings["task"]},
+        "model": {"name": model, **settings["model"]},
+        "optimizer": settings["optimizer"],
+        "training": settings["training"],
     }
+
+
+def refuse_strangers(config):
+    """Raises ValueError where a configuration's task or model is given what it does not have."""
+    task, model = config["task"]["name"], config["model"]["name"]
+    for section, what, known in (
+        (config["task"], f"the task {task}", TASKS[task].fields()),
+        (config["model"], f"the model {model}", _OPTIONS[MODELS[model][0]]),
+    ):
+        for key in section.keys() - known - {"name"}:
+            raise ValueError(f"{key}={section[key]} means nothing to {what}")
 
 
 def build_task(config):
@@ -54,7 +75,7 @@ def build_task(config):
 
 
 def build_model(config):
-    """The NTM of a configuration, its weights drawn from the configuration's seed.
+    """The model of a configuration, its weights drawn from the configuration's seed.
 
     Raises:
         ValueError: an argument is out of range.
@@ -62,7 +83,8 @@ def build_model(config):
     task = build_task(config)
     keras.utils.set_random_seed(config["seed"])
     arguments = {key: value for key, value in config["model"].items() if key != "name"}
-    model = NTM(**{"output_size": task.output_size, **arguments})
+    kind, settled = MODELS[config["model"]["name"]]
+    model = kind(**{"output_size": task.output_size, **arguments, **settled})
     model.build((None, None, task.input_size))
     return model
 
@@ -155,8 +177,8 @@ def _load_model(path, task):
         model = keras.saving.load_model(path)
     except Exception as error:  # a damaged archive raises whatever the layer of Keras raises that meets the damage
         raise CheckpointError(f"{path} cannot be read as a model: {first_line(error)}") from None
-    if not isinstance(model, NTM) or not model.cell.built:
-        raise CheckpointError(f"{path} holds no NTM with weights")
+    if not isinstance(model, (NTM, LSTM)) or not model.built:
+        raise CheckpointError(f"{path} holds no NTM or LSTM with weights")
     _refuse_misfit(task, model, path)
     return model
 
@@ -167,13 +189,13 @@ def load_reference(prefix):
     Raises:
         CheckpointError: it is missing, damaged, not the reference's or not the copy task's.
     """
-    task, model = TASKS["copy"](**PRESETS["reference"]["task"]), load_reference_checkpoint(prefix)
+    task, model = TASKS["copy"](**sections("reference")["task"]), load_reference_checkpoint(prefix)
     _refuse_misfit(task, model, prefix)
     return task, model
 
 
 def _refuse_misfit(task, model, path):
-    sizes = model.cell.controller.kernel.shape[0], model.options["output_size"]
+    sizes = model.input_size, model.options["output_size"]
     if sizes != (task.input_size, task.output_size):
         raise CheckpointError(
             f"{path} has {sizes[0]} inputs and {sizes[1]} outputs, not the {task.input_size} and {task.output_size} of "

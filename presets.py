@@ -1,6 +1,6 @@
 """What `--preset` sets: everything about a run that has a default.
 
-Sections: `task` goes to the task, `model` to `ntm.NTM`, `optimizer` to `keras.optimizers.RMSprop` (but for
+Sections: `task` goes to the task, `ntm` to `ntm.NTM`, `optimizer` to `keras.optimizers.RMSprop` (but for
 `initial_velocity`, the first value of its mean square, and `decay_steps`, the updates after which the learning rate has
 halved, as 1 / (1 + updates / decay_steps)) and `training` to `ntm.training.Trainer`.
 """
@@ -11,7 +11,7 @@ PRESETS = {
     # What trains best while every equation is the paper's.
     "paper": {
         "task": {},
-        "model": {},
+        "ntm": {},
         "optimizer": {
             # Graves (2013), "Generating sequences with recurrent neural networks", equations (38) to (41).
             "learning_rate": 1e-3,
@@ -27,7 +27,7 @@ PRESETS = {
     # The reference's; what is left of differences is in docs/fidelity.md.
     "reference": {
         "task": {"max_length": 10, "every_step": True},
-        "model": {**reference.ARCHITECTURE, "recurrent_std": 0.06},
+        "ntm": {**reference.ARCHITECTURE, "recurrent_std": 0.06},
         "optimizer": {
             "learning_rate": 1e-4,
             "rho": 0.9,
@@ -40,3 +40,27 @@ PRESETS = {
         "training": {"loss": "mean", "batch_size": 1, "weight_noise": 0.0, "clip_ratio": 0.0},
     },
 }
+
+# Tables 1 to 3 of the paper: the sizes that are not those of the copy task's NTM, 100 units and one head of each kind.
+# Of its two-layer controller for the sort, 2 x 100 units, ours is one layer of 200.
+SIZES = {
+    ("copy", "lstm"): {"controller_units": 256},
+    ("repeat-copy", "lstm"): {"controller_units": 512},
+    ("associative-recall", "ntm-feedforward"): {"controller_units": 256, "read_heads": 4, "write_heads": 4},
+    ("associative-recall", "lstm"): {"controller_units": 256},
+    ("ngrams", "lstm"): {"controller_units": 128},
+    ("priority-sort", "ntm-lstm"): {"controller_units": 200, "read_heads": 5, "write_heads": 5},
+    ("priority-sort", "ntm-feedforward"): {"controller_units": 512, "read_heads": 8, "write_heads": 8},
+    ("priority-sort", "lstm"): {"controller_units": 128},
+}
+
+
+def sections(preset, task="copy", model="ntm-lstm"):
+    """The sections of a preset for a task and a model, dicts that the caller may change."""
+    chosen = PRESETS[preset]
+    return {
+        "task": {**chosen["task"]} if task == "copy" else {},
+        "model": {**(chosen["ntm"] if model != "lstm" else {}), **SIZES.get((task, model), {})},
+        "optimizer": {**chosen["optimizer"]},
+        "training": {**chosen["training"]},
+    }

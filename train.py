@@ -9,23 +9,33 @@ import sys
 import time
 from pathlib import Path
 
+import program_cache
 from cli import Parser, name, number_from_zero, positive_number, quiet_stderr, whole_number
 
+program_cache.share()
 with quiet_stderr():
     import tensorflow as tf
     from tqdm import tqdm
 
-    from experiment import MODELS, build_trainer, check_config, complete, default_config, refusing_config
+    from experiment import (
+        MODELS,
+        build_trainer,
+        check_config,
+        complete,
+        default_config,
+        refuse_strangers,
+        refusing_config,
+    )
     from ntm import plots, runs
     from ntm.checkpoints import CheckpointError, first_line, model_variables, restore
-    from ntm.evaluation import Evaluator, Observer, table
+    from ntm.evaluation import Evaluator, Observer, enclosing, size_text, table
     from ntm.profiling import profile
     from ntm.training import PICTURES, REPORT, VALIDATION, stream
     from presets import PRESETS
     from tasks import TASKS
 
 RUNS = Path("runs")
-SEQUENCES = 1000  # of each length in the table that ends a run, and without a wrong bit in a task that is solved
+SEQUENCES = 1000  # of each size in the table that ends a run, and without a wrong bit in a task that is solved
 PROFILED = 20  # updates that --profile looks at
 SHOWN_KERNELS = 30  # of them, those that take longest
 UPDATES_A_CALL = 100  # at most, so that a signal does not wait for long
@@ -40,7 +50,8 @@ SETTINGS = {
     "--iterations": ("iterations", whole_number(1), "updates of the weights"),
     "--seed": ("seed", whole_number(0), "settles the weights and the data"),
     "--batch-size": ("training.batch_size", SIZE, "sequences an update"),
-    "--controller-units": ("model.controller_units", SIZE, "width of the controller"),
+    "--controller-units": ("model.controller_units", SIZE, "width of the controller, or of each layer of the LSTM"),
+    "--controller-layers": ("model.controller_layers", SIZE, "of the LSTM that has no memory"),
     "--memory-locations": ("model.memory_locations", SIZE, "N"),
     "--memory-width": ("model.memory_width", SIZE, "W"),
     "--read-heads": ("model.read_heads", SIZE, "R"),
@@ -57,7 +68,11 @@ SETTINGS = {
     "--log-every": ("log_every", whole_number(1), "iterations a row of metrics.csv"),
     "--checkpoint-every": ("checkpoint_every", whole_number(1), "iterations a checkpoint"),
     **{
-        "--" + field.name.replace("_", "-"): (f"task.{field.name}", SIZE, "a bound of what the task draws")
+        "--" + field.name.replace("_", "-"): (
+            f"task.{field.name}",
+            SIZE,
+            "of the task " + " or ".join(task.name for task in TASKS.values() if field.name in task.fields()),
+        )
         for task in TASKS.values()
         for field in dataclasses.fields(task)
         if field.type is int
@@ -76,7 +91,7 @@ CHOICES = {
 SWITCHES = {
     "--stop-when-solved": (
         "stop_when_solved",
-        f"end once {SEQUENCES} sequences of the greatest length come out without a wrong bit, which is tried when "
+        f"end once {SEQUENCES} sequences of the largest size come out without a wrong bit, which is tried when "
         "training has none for --log-every iterations",
     ),
     "--figures": (
@@ -149,6 +164,7 @@ def _configure(settings):
     config = default_config(**chosen)
     for path, value in settings.items():
         _put(config, path, value)
+    refuse_strangers(config)
     return config
 
 
@@ -239,19 +255,20 @@ def _find_checkpoint(checkpoint):
 def _train_and_report(run, trainer):
     config = run.config
     print(f"{config['task']['name']}, {config['model']['name']}, {run.path}", flush=True)
-    lengths = trainer.task.report_lengths
-    longest = max(trainer.task.max_length, *lengths)
-    evaluator = Evaluator(trainer.model, trainer.task, longest, SEQUENCES, stream(config["seed"], REPORT))
+    sizes = trainer.task.report_sizes
+    largest = enclosing(trainer.task.largest, *sizes)
+    evaluator = Evaluator(trainer.model, trainer.task, largest, SEQUENCES, stream(config["seed"], REPORT))
     observer = Observer(trainer.model, trainer.task)
     with _StopSignals() as signals:
         status = _train(run, trainer, evaluator, observer, signals)
     if status == 0:
         run.save_model(trainer.model)
-        for line in table(map(evaluator.measure, lengths)):
+        for line in table(map(evaluator.measure, sizes)):
             print(line, flush=True)
         _draw(run, trainer, observer)
         print(f"{run.path}/ holds config.json, metrics.csv, model.keras, figures, TensorBoard events and checkpoints/")
-        print(f"errors at other lengths: python evaluate.py --run-dir={shlex.quote(str(run.path))} --lengths=20,200")
+        where, lengths = shlex.quote(str(run.path)), ",".join(map(size_text, sizes[-2:]))
+        print(f"errors at other lengths: python evaluate.py --run-dir={where} --lengths={lengths}")
     return status
 
 
@@ -298,7 +315,7 @@ def _train(run, trainer, evaluator, observer, signals):
                 solved = False
                 if run.solved is None and metrics.hamming_distance == 0:
                     compiled.result()
-                    solved = evaluator.is_exact(trainer.task.max_length, validation)
+                    solved = evaluator.is_exact(trainer.task.largest, validation)
                 if solved:
                     run.record_solved({"iteration": iteration, "sequences": sequences})
                 try:
@@ -323,19 +340,20 @@ def _train(run, trainer, evaluator, observer, signals):
 
 
 def _draw(run, trainer, observer):
-    """Draws the run as it is now: one sequence of the greatest length, always the same, and the learning curves."""
+    """Draws the run as it is now: one sequence of the largest size, always the same, and the learning curves."""
     iteration = int(trainer.iteration)
-    seen = observer.observe(trainer.task.max_length, stream(run.config["seed"], PICTURES))
-    weightings = seen.trace.write_weightings, seen.trace.read_weightings
-    title = f"after {iteration * trainer.batch_size:,} sequences"
+    seen = observer.observe(trainer.task.largest, stream(run.config["seed"], PICTURES))
     metrics = runs.read_metrics(run.path)
     columns = (metrics[name] for name in ("sequences", "loss", "hamming_distance"))
     solved = run.solved and run.solved["sequences"]
     figures = {
-        "memory_map": plots.memory_map(*weightings, seen.answer_at, title),
         "sequence": plots.sequence(seen.inputs, seen.targets, seen.outputs, seen.mask),
         "learning_curves": plots.learning_curves(*columns, solved),
     }
+    if seen.trace is not None:
+        weightings = seen.trace.write_weightings, seen.trace.read_weightings
+        title = f"after {iteration * trainer.batch_size:,} sequences"
+        figures["memory_map"] = plots.memory_map(*weightings, seen.answer_at, title)
     try:
         for figure_name, figure in figures.items():
             run.add_figure(figure_name, plots.to_png(figure), iteration)

@@ -66,8 +66,8 @@ def main(argv=None):
         plain.build((None, None, trainer.task.input_size))
         for copy, weight in zip(plain.trainable_variables, trainer.model.trainable_variables):
             copy.assign(weight)
-        evaluator = Evaluator(plain, trainer.task, 30, 1000, stream(seed, REPORT), carry_state=True)
-        for line in table(map(evaluator.measure, (10, 20, 30))):
+        evaluator = Evaluator(plain, trainer.task, (30,), 1000, stream(seed, REPORT), carry_state=True)
+        for line in table(map(evaluator.measure, ((10,), (20,), (30,)))):
             print(line, flush=True)
     return 0
 

@@ -45,8 +45,8 @@ def main(argv=None):
     seed = stream(config["seed"], PICTURES)
     observer = Observer(model, task)
     figures = {
-        "memory_map": memory_map(observer.observe(LENGTH, seed)),
-        "generalisation": plots.generalisation([observer.observe(length, seed).answer() for length in LENGTHS]),
+        "memory_map": memory_map(observer.observe((LENGTH,), seed)),
+        "generalisation": plots.generalisation([observer.observe((length,), seed).answer() for length in LENGTHS]),
         "learning_curves": learning_curves(metrics, solved["sequences"]),
     }
     for figure_name, figure in figures.items():
@@ -75,7 +75,7 @@ def moments(trainer, seed, iterations):
     """Trains, and looks at one sequence again and again: the frames of `plots.learning_of_heads`."""
     observer, frames = Observer(trainer.model, trainer.task), []
     while True:
-        seen = observer.observe(trainer.task.max_length, seed)
+        seen = observer.observe(trainer.task.largest, seed)
         sequences = int(trainer.iteration) * trainer.batch_size
         frames.append((f"after {sequences:,} sequences", seen.trace.write_weightings, seen.trace.read_weightings))
         finite = trainer.advance(int(trainer.iteration) + UPDATES_A_FRAME)

@@ -1,7 +1,8 @@
 """A Neural Turing Machine (Graves, Wayne and Danihelka, 2014, arXiv 1410.5401) in TensorFlow and Keras."""
 
 from ntm.cell import NTMCell, NTMState
+from ntm.lstm import LSTM
 from ntm.model import NTM
 from ntm.unroll import Trace
 
-__all__ = ["NTM", "NTMCell", "NTMState", "Trace"]
+__all__ = ["LSTM", "NTM", "NTMCell", "NTMState", "Trace"]

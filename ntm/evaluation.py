@@ -1,4 +1,4 @@
-"""Errors of a model on sequences of given lengths, and what it does with one of them."""
+"""Errors of a model on sequences of given sizes, and what it does with one of them."""
 
 import math
 from typing import NamedTuple
@@ -15,13 +15,13 @@ _BATCH_SIZE = 100
 
 
 class Evaluator:
-    """Measures a model's errors at any length up to the longest, in one compilation.
+    """Measures a model's errors at any size up to the largest, in one compilation.
 
     Args:
-        model: an NTM.
+        model: an NTM or an LSTM.
         task: makes the sequences, see tasks/task.py.
-        longest: the longest length to come; it may be beyond the task's bounds.
-        sequences: how many to measure at each length, at least 1.
+        largest: the largest size to come, a tuple; it may be beyond the task's bounds.
+        sequences: how many to measure at each size, at least 1.
         seed: a pair of integers, see `ntm.training.stream`.
         carry_state: whether the controller starts each batch in the state in which the batch before left it, as the
             reference's does, with a batch that is not counted before the first; otherwise each sequence starts in the
@@ -29,8 +29,8 @@ class Evaluator:
         batch_size: how many sequences run at a time, if there are as many.
     """
 
-    def __init__(self, model, task, longest, sequences, seed, carry_state=False, batch_size=_BATCH_SIZE):
-        self._model, self._task = model, task.reaching(longest)
+    def __init__(self, model, task, largest, sequences, seed, carry_state=False, batch_size=_BATCH_SIZE):
+        self._model, self._task, self._largest = model, task, largest
         self._sequences, self._seed = sequences, seed
         self._batch_size = min(sequences, batch_size)
         self._carry_state = carry_state
@@ -39,77 +39,81 @@ class Evaluator:
     def compile(self):
         """Compiles what `measure` runs, which otherwise its first call does."""
         state = self._model.initial_state(self._batch_size, seed=self._seed).controller
-        self._run(self._seed, tf.constant(1), state)
+        self._run(self._seed, tf.constant(self._largest), state)
 
-    def measure(self, length, seed=None):
-        """Runs the sequences of a length.
+    def measure(self, size, seed=None):
+        """Runs the sequences of a size.
 
         Args:
-            length: at most the longest.
+            size: a tuple, at most the largest.
             seed: a pair of integers; None for the evaluator's own.
 
         Returns:
-            A dict of task, length, sequences, bit_errors_per_sequence, bit_error_rate, exact_sequences (the share
-            without a wrong bit) and bits_per_sequence.
+            A dict of task, length (the size's first number, whatever the task calls it), its other numbers by their
+            names, sequences, bit_errors_per_sequence, bit_error_rate, exact_sequences (the share without a wrong bit),
+            bits_per_sequence and least_bits_per_sequence (what no predictor can do without).
         """
-        wrong, cost, bits = (tf.concat(values, 0).numpy() for values in zip(*self._results(length, seed)))
+        wrong, cost, least, bits = (tf.concat(values, 0).numpy() for values in zip(*self._results(size, seed)))
         return {
             "task": self._task.name,
-            "length": length,
+            "length": size[0],
+            **dict(zip(self._task.sizes[1:], size[1:])),
             "sequences": self._sequences,
             "bit_errors_per_sequence": float(wrong.mean()),
             "bit_error_rate": float(wrong.sum() / bits.sum()),
             "exact_sequences": float((wrong == 0).mean()),
             "bits_per_sequence": float(cost.mean()),
+            "least_bits_per_sequence": float(least.mean()),
         }
 
-    def is_exact(self, length, seed=None):
+    def is_exact(self, size, seed=None):
         """Whether `measure` would find no wrong bit at all; the first batch with one settles it."""
-        return all(not wrong.numpy().any() for wrong, *_ in self._results(length, seed))
+        return all(not wrong.numpy().any() for wrong, *_ in self._results(size, seed))
 
-    def _results(self, length, seed):
-        """Runs a length batch by batch; yields wrong bits, cost and number of bits of each batch's sequences."""
-        seed = fold_in(self._seed if seed is None else seed, length)
+    def _results(self, size, seed):
+        """Runs a size batch by batch; yields, of each batch's sequences, what `_run_batch` returns."""
+        seed = _seed_of(self._seed if seed is None else seed, size)
         batches = math.ceil(self._sequences / self._batch_size)
         controller_state = self._model.initial_state(self._batch_size, seed=seed).controller
         if self._carry_state:
-            *_, controller_state = self._run(fold_in(seed, batches), tf.constant(length), controller_state)
+            *_, controller_state = self._run(fold_in(seed, batches), tf.constant(size), controller_state)
         for i in range(batches):
-            *result, final_state = self._run(fold_in(seed, i), tf.constant(length), controller_state)
+            *result, final_state = self._run(fold_in(seed, i), tf.constant(size), controller_state)
             yield [values[: self._sequences - i * self._batch_size] for values in result]
             if self._carry_state:
                 controller_state = final_state
 
-    def _run_batch(self, seed, length, controller_state):
-        """Wrong bits, cost and number of bits of each sequence of a batch, and the controller's final state.
+    def _run_batch(self, seed, size, controller_state):
+        """Wrong bits, cost, least cost and number of bits of each sequence, and the controller's final state.
 
-        The length is a tensor: were it a constant, each would be compiled anew.
+        The size is a tensor: were it a constant, each would be compiled anew.
         """
         batch_seed, state_seed = batch_and_state_seeds(seed)
-        batch = self._task.batch(batch_seed, self._batch_size, length)
+        batch = self._task.batch(batch_seed, self._batch_size, size, self._largest)
         state = self._model.initial_state(self._batch_size, seed=state_seed)
         state = state._replace(controller=controller_state)
         logits, final_state = self._model.run(batch.inputs, initial_state=state, steps=batch.steps)
         answer = batch.targets, logits, batch.mask
         bits = tf.reduce_sum(batch.mask, axis=1) * batch.targets.shape[-1]
-        return hamming_distance(*answer), bits_per_sequence(*answer), bits, final_state.controller
+        costs = hamming_distance(*answer), bits_per_sequence(*answer), self._task.least_bits(batch)
+        return *costs, bits, final_state.controller
 
 
 class Observation(NamedTuple):
     """One sequence and what a model did with it, as arrays."""
 
-    length: int
+    size: str  # as `size_text` has it
     answer_at: int  # the step at which the answer begins
     inputs: np.ndarray  # [T, I]
     targets: np.ndarray  # [T, O]
     outputs: np.ndarray  # [T, O], probabilities
     mask: np.ndarray  # [T]
-    trace: Trace  # of arrays without the axis of the batch
-    previous_weightings: np.ndarray  # [T, H, N], of the step before each; heads as in the trace's stages
+    trace: Trace | None  # of arrays without the axis of the batch; None of a model without heads
+    previous_weightings: np.ndarray | None  # [T, H, N], of the step before each; heads as in the trace's stages
 
     def answer(self):
         """A title, the answer's targets and its outputs, as `ntm.plots.generalisation` takes them."""
-        return f"length {self.length}", self.targets[self.answer_at :], self.outputs[self.answer_at :]
+        return f"length {self.size}", self.targets[self.answer_at :], self.outputs[self.answer_at :]
 
     def addressing(self, step, kind, head=0):
         """How the head-th "read" or "write" head came to a step's weighting, as `ntm.plots.addressing` takes it."""
@@ -128,12 +132,12 @@ class Observation(NamedTuple):
 
 
 class Observer:
-    """Runs single sequences and tells what an NTM did with them.
+    """Runs single sequences and tells what a model did with them.
 
     Without XLA, whose compilation would take longer than the sequences do.
 
     Args:
-        model: an NTM.
+        model: an NTM or an LSTM.
         task: makes the sequences, see tasks/task.py.
     """
 
@@ -141,31 +145,50 @@ class Observer:
         self._model, self._task = model, task
         self._trace = tf.function(model.trace, autograph=False, reduce_retracing=True)
 
-    def observe(self, length, seed):
-        """The Observation of the sequence that the seed, a pair of integers, gives at that length."""
-        batch_seed, state_seed = batch_and_state_seeds(fold_in(seed, length))
-        batch = self._task.reaching(length).batch(batch_seed, 1, length=length)
-        inputs, targets, mask = (tensor[:, : int(batch.steps)] for tensor in batch[:3])
+    def observe(self, size, seed):
+        """The Observation of the sequence that the seed, a pair of integers, gives at that size, a tuple."""
+        batch_seed, state_seed = batch_and_state_seeds(_seed_of(seed, size))
+        batch = self._task.batch(batch_seed, 1, size, size)
         initial = self._model.initial_state(1, seed=state_seed)
-        logits, trace = self._trace(inputs, initial_state=initial)
-        results = inputs, targets, tf.sigmoid(logits), mask, trace
-        results = tf.nest.map_structure(lambda tensor: tensor[0].numpy(), results)
-        first = np.concatenate([initial.read_weightings, initial.write_weightings], axis=1)
-        previous = np.concatenate([first, results[-1].stages.weightings[:-1]])
-        return Observation(length, int(batch.answer_at), *results, previous)
+        logits, trace = self._trace(batch.inputs, initial_state=initial)
+        results = batch.inputs, batch.targets, tf.sigmoid(logits), batch.mask
+        previous = None
+        if trace is not None:
+            first = np.concatenate([initial.read_weightings, initial.write_weightings], axis=1)
+            trace = tf.nest.map_structure(lambda tensor: tensor[0].numpy(), trace)
+            previous = np.concatenate([first, trace.stages.weightings[:-1]])
+        results = (tensor[0].numpy() for tensor in results)
+        return Observation(size_text(size), int(batch.answer_at), *results, trace, previous)
+
+
+def size_text(size):
+    """A size as evaluate.py's --lengths has it: 20, or 20x10 where it is several numbers."""
+    return "x".join(map(str, size))
+
+
+def enclosing(*sizes):
+    """The smallest size that none of these exceeds."""
+    return tuple(map(max, zip(*sizes)))
+
+
+def _seed_of(seed, size):
+    for number in size:
+        seed = fold_in(seed, number)
+    return seed
 
 
 def table(rows):
     """Rows of `Evaluator.measure` as lines of text, a header first. A line comes as soon as its row does."""
-    columns = ("length", "sequences", "wrong bits/seq", "bit error rate", "exact", "bits/seq")
+    columns = ("length", "sequences", "wrong bits/seq", "bit error rate", "exact", "bits/seq", "least possible")
     yield "  ".join(f"{column:>14}" for column in columns)
     for row in rows:
         cells = (
-            row["length"],
+            size_text(list(row.values())[1 : list(row).index("sequences")]),
             row["sequences"],
             f"{row['bit_errors_per_sequence']:.3f}",
             f"{row['bit_error_rate']:.5f}",
             f"{100 * row['exact_sequences']:.1f} %",
             f"{row['bits_per_sequence']:.3f}",
+            f"{row['least_bits_per_sequence']:.3f}",
         )
         yield "  ".join(f"{cell:>14}" for cell in cells)

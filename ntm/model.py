@@ -42,6 +42,11 @@ class NTM(keras.Model):
         self.cell.build((None, input_shape[-1]))
         self.output_layer.build((None, self.cell.output_size))
 
+    @property
+    def input_size(self):
+        """I of a model that is built."""
+        return self.cell.controller.kernel.shape[0]
+
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.options["output_size"])
 

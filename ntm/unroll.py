@@ -85,7 +85,7 @@ def unroll(cell, inputs, initial_state, mask=None, steps=None):
     controller_outputs, read_vectors, *final_state = run(inputs, *cell.step_weights(), *initial_state.flat())
     outputs = cell.output(controller_outputs[:length], read_vectors[:length])
     outputs = tf.where(running[..., tf.newaxis], outputs, tf.zeros_like(outputs))
-    return _swap_batch_and_time(outputs), NTMState.from_flat(final_state)
+    return swap_batch_and_time(outputs), NTMState.from_flat(final_state)
 
 
 def trace(cell, inputs, initial_state):
@@ -108,7 +108,7 @@ def trace(cell, inputs, initial_state):
     stages = cell.addressing_stages(*map(_merge, (parameters, *similarities, before)))
     outputs = cell.output(history.controller_output, left.read_vectors)
     steps = Trace(*left.outside(), *parameters, _unmerge(stages, length))
-    return tf.nest.map_structure(_swap_batch_and_time, (outputs, steps))
+    return tf.nest.map_structure(swap_batch_and_time, (outputs, steps))
 
 
 def _prepare(inputs, mask, steps):
@@ -118,7 +118,7 @@ def _prepare(inputs, mask, steps):
         Inputs [T, B, I]; which steps of them run, [T, B] or [T, 1]; the mask [T, B] or None; and the number of steps
         to run.
     """
-    inputs = _swap_batch_and_time(inputs)
+    inputs = swap_batch_and_time(inputs)
     length = tf.shape(inputs)[0]
     steps = length if steps is None else tf.minimum(steps, length)
     running = tf.range(length)[:, tf.newaxis] < steps
@@ -244,9 +244,9 @@ def _backward(cell, weights, inputs, history, mask, steps, chunk, d_controller_o
         d_preactivations, d_head_values = d_preactivations.stack(), d_head_values.stack()
         rows = controller.row(cut(inputs), flatten_vectors(before.read_vectors), before.controller)
         d_chunk = StepWeights(
-            _summed_outer_product(rows, d_preactivations),
+            summed_outer_product(rows, d_preactivations),
             tf.reduce_sum(d_preactivations, axis=[0, 1]),
-            _summed_outer_product(cut(history.controller_output), d_head_values),
+            summed_outer_product(cut(history.controller_output), d_head_values),
             tf.reduce_sum(d_head_values, axis=[0, 1]),
         )
         d_inputs = d_inputs.write(index, tf.tensordot(d_preactivations, input_kernel, [[2], [1]]))
@@ -280,7 +280,7 @@ def _unmerge(structure, chunk):
     return tf.nest.map_structure(lambda tensors: tf.reshape(tensors, [chunk, -1, *tensors.shape[1:]]), structure)
 
 
-def _summed_outer_product(left, right):
+def summed_outer_product(left, right):
     """[T, B, X], [T, B, Y] -> [X, Y]: the sum over steps and batch of the outer products, as one matrix product."""
     left, right = (tf.reshape(tensor, [-1, tensor.shape[-1]]) for tensor in (left, right))
     return tf.matmul(left, right, transpose_a=True)
@@ -299,5 +299,5 @@ def _zeros_like(structure):
     return tf.nest.map_structure(tf.zeros_like, structure)
 
 
-def _swap_batch_and_time(tensor):
+def swap_batch_and_time(tensor):
     return tf.transpose(tensor, [1, 0, *range(2, tensor.shape.rank)])

@@ -1,8 +1,12 @@
 """The tasks of Graves et al. (2014), section 4. A new task is one file here and one line in TASKS."""
 
+from tasks.associative_recall import AssociativeRecall
 from tasks.copy_task import CopyTask
+from tasks.ngrams import NGrams
+from tasks.priority_sort import PrioritySort
+from tasks.repeat_copy import RepeatCopy
 from tasks.task import Batch, Task
 
-TASKS = {"copy": CopyTask}
+TASKS = {task.name: task for task in (CopyTask, RepeatCopy, AssociativeRecall, NGrams, PrioritySort)}
 
-__all__ = ["TASKS", "Batch", "CopyTask", "Task"]
+__all__ = ["TASKS", "AssociativeRecall", "Batch", "CopyTask", "NGrams", "PrioritySort", "RepeatCopy", "Task"]

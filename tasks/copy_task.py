@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from tasks.task import Batch, Task, random_integers, split_seed
+from tasks.task import Batch, Task, answer, at_steps, place, random_vectors
 
 BITS = 8
 
@@ -23,7 +23,7 @@ class CopyTask(Task):
         mask         . . . . . 1 1 1
 
     Args:
-        min_length, max_length: bounds of the length, drawn uniformly.
+        min_length, max_length: bounds of the length, drawn evenly.
         every_step: score every step and input channel, as the reference does: the target has the flags' channels, and
             is zero wherever it does not copy.
     """
@@ -34,47 +34,28 @@ class CopyTask(Task):
 
     name: ClassVar[str] = "copy"
     input_size: ClassVar[int] = BITS + 2
-    report_lengths: ClassVar[tuple[int, ...]] = (10, 20, 30, 50, 120)
-
-    def __post_init__(self):
-        if self.min_length < 1:
-            raise ValueError(f"min_length={self.min_length} must be at least 1")
-        if self.max_length < self.min_length:
-            raise ValueError(f"max_length={self.max_length} is below min_length={self.min_length}")
+    report_sizes: ClassVar[tuple] = ((10,), (20,), (30,), (50,), (120,))
 
     @property
     def output_size(self):
         return self.input_size if self.every_step else BITS
 
-    @property
-    def max_steps(self):
-        return 2 * self.max_length + 2
+    def steps(self, length):
+        return 2 * length + 2
 
-    def reaching(self, length):
-        return dataclasses.replace(self, min_length=min(self.min_length, length), max_length=length)
-
-    def batch(self, seed, batch_size, length=None):
-        length_seed, bits_seed = split_seed(seed, 2)
-        if length is None:
-            length = random_integers([], length_seed, self.min_length, self.max_length)
-        # Position first: what a position draws does not depend on how many the longest sequence has.
-        bits = random_integers([self.max_length, batch_size, BITS], bits_seed, 0, 1)
-        bits = tf.cast(tf.transpose(bits, [1, 0, 2]), tf.float32)
-        bits *= tf.cast(tf.range(self.max_length) < length, tf.float32)[:, tf.newaxis]
-
-        times = tf.range(self.max_steps)
-        steps = 2 * length + 2
+    def sequences(self, seed, batch_size, size, room):
+        (length,), (most,) = size, room
+        vectors = random_vectors(seed, batch_size, length, most, BITS)
+        steps, total = self.steps(length), self.steps(most)
+        times = tf.range(total)
         copying = (times >= length + 2) & (times < steps)
-        copied_position = tf.where(copying, times - length - 2, 0)
-        targets = tf.gather(bits, copied_position, axis=1) * tf.cast(copying, tf.float32)[:, tf.newaxis]
-
-        def channel(on):
-            return tf.tile(tf.cast(on, tf.float32)[tf.newaxis, :, tf.newaxis], [batch_size, 1, 1])
-
-        padded_bits = tf.pad(bits, [[0, 0], [1, self.max_steps - self.max_length - 1], [0, 0]])
-        inputs = tf.concat([channel(times == 0), padded_bits, channel(times == length + 1)], axis=-1)
+        inputs = [
+            at_steps(times == 0, batch_size),
+            place(vectors, 1, total),
+            at_steps(times == length + 1, batch_size),
+        ]
+        targets = answer(vectors, times - length - 2, copying)
         if self.every_step:
             targets = tf.pad(targets, [[0, 0], [0, 0], [1, 1]])
-        counted = times < steps if self.every_step else copying
-        mask = tf.tile(tf.cast(counted, tf.float32)[tf.newaxis], [batch_size, 1])
-        return Batch(inputs, targets, mask, steps, length + 2)
+        mask = at_steps(times < steps if self.every_step else copying, batch_size)[..., 0]
+        return Batch(tf.concat(inputs, axis=-1), targets, mask, steps, length + 2)

@@ -21,18 +21,18 @@ def model():
 def test_an_observation_is_what_the_model_does_with_the_seeds_sequence(model):
     observer = Observer(model, TASK)
     for length in (7, 3):  # the first one beyond the task's own bounds
-        seen = observer.observe(length, tf.constant([1, 2]))
+        seen = observer.observe((length,), tf.constant([1, 2]))
         assert seen.inputs.shape == (2 * length + 2, 10) and seen.targets.shape == (2 * length + 2, 8)
         assert seen.answer_at == length + 2
         np.testing.assert_array_equal(seen.targets[seen.answer_at :], seen.inputs[1 : length + 1, 1:9])
         np.testing.assert_allclose(seen.outputs, tf.sigmoid(model(seen.inputs[np.newaxis]))[0], rtol=1e-5)
         assert seen.trace.read_weightings.shape == (2 * length + 2, 2, 9)
-    other = observer.observe(3, tf.constant([1, 3]))
+    other = observer.observe((3,), tf.constant([1, 3]))
     assert np.any(other.inputs != seen.inputs)
 
 
 def test_an_observed_heads_addressing_begins_where_the_step_before_ended(model):
-    seen = Observer(model, TASK).observe(3, tf.constant([1, 2]))
+    seen = Observer(model, TASK).observe((3,), tf.constant([1, 2]))
     for kind, head, weightings in (
         ("read", 1, seen.trace.read_weightings[:, 1]),
         ("write", 0, seen.trace.write_weightings[:, 0]),

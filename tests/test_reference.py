@@ -157,7 +157,8 @@ def test_a_different_checkpoint_is_named(tensors, name, shape, tmp_path):
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("model", MODELS)
 def test_every_preset_takes_every_model(preset, model):
-    controller = build_model(default_config(preset=preset, model=model)).cell.controller
+    built = build_model(default_config(preset=preset, model=model))
+    controller = built.stack[-1] if model == "lstm" else built.cell.controller
     assert isinstance(controller, FeedforwardController if model == "ntm-feedforward" else LSTMController)
 
 

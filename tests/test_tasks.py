@@ -1,28 +1,54 @@
 """One conformance suite over TASKS, then what is each task's own."""
 
+import dataclasses
+import math
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tasks import TASKS, CopyTask
+from tasks import TASKS, AssociativeRecall, CopyTask, NGrams, PrioritySort, RepeatCopy
 
 SEED = [3, 4]
+
+# Bounds that differ, so that every task has several sizes.
+BOUNDS = {
+    "copy": CopyTask(1, 6),
+    "repeat-copy": RepeatCopy(1, 3, 2, 4),
+    "associative-recall": AssociativeRecall(2, 5),
+    "ngrams": NGrams(3, 12, 2),
+    "priority-sort": PrioritySort(3, 7, 3),
+}
 
 
 @pytest.fixture(params=TASKS)
 def task(request):
-    return TASKS[request.param]()
+    return BOUNDS[request.param]
+
+
+def sizes(task):
+    """The smallest and the largest size."""
+    return tuple(getattr(task, f"min_{name}") for name in task.sizes), task.largest
 
 
 def test_name_is_the_registrys(task):
     assert TASKS[task.name] is type(task)
 
 
+def test_every_task_has_an_example_here_and_defaults():
+    assert BOUNDS.keys() == TASKS.keys()
+    for kind in TASKS.values():
+        task = kind()
+        for size in (task.largest, *task.report_sizes):
+            task.check(size)
+
+
 def test_shapes_and_dtypes(task):
     batch = task.batch(SEED, 3)
-    assert batch.inputs.shape == (3, task.max_steps, task.input_size)
-    assert batch.targets.shape == (3, task.max_steps, task.output_size)
-    assert batch.mask.shape == (3, task.max_steps)
+    steps = task.steps(*task.largest)
+    assert batch.inputs.shape == (3, steps, task.input_size)
+    assert batch.targets.shape == (3, steps, task.output_size)
+    assert batch.mask.shape == (3, steps)
     assert batch.steps.shape == batch.answer_at.shape == ()
     assert [tensor.dtype for tensor in batch] == [tf.float32] * 3 + [tf.int32] * 2
 
@@ -32,42 +58,86 @@ def test_same_seed_same_batch_in_every_mode(task):
         return task.batch(seed, 2)
 
     expected = batch(tf.constant(SEED))
-    for how in (tf.function(batch), tf.function(batch, jit_compile=True)):
-        for one, other in zip(how(tf.constant(SEED)), expected):
+    for compiled in (False, True):
+        again = tf.function(batch, jit_compile=compiled, autograph=False)(tf.constant(SEED))
+        for one, other in zip(again, expected):
             np.testing.assert_array_equal(one, other)
-    assert any(np.any(one != other) for one, other in zip(batch([3, 5]).inputs, expected.inputs))
+    largest = [task.batch(seed, 2, task.largest).inputs for seed in (SEED, [3, 5], [4, 4])]
+    assert np.any(largest[0] != largest[1]) and np.any(largest[0] != largest[2])
 
 
 def test_rows_of_a_batch_differ(task):
-    inputs = task.batch(SEED, 2, task.max_length).inputs
-    assert np.any(inputs[0] != inputs[1])
+    batch = task.batch(SEED, 2, task.largest)
+    assert np.any(batch.inputs[0] != batch.inputs[1]) and np.any(batch.targets[0] != batch.targets[1])
 
 
 def test_nothing_lies_past_the_steps_or_outside_the_mask(task):
-    for i in range(20):
-        batch = task.batch([3, i], 2)
-        mask, steps = batch.mask.numpy(), int(batch.steps)
+    draw = tf.function(lambda i: task.batch(tf.stack([3, i]), 2))
+    for i in tf.range(20):
+        batch = draw(i)
+        mask, steps, answer_at = batch.mask.numpy(), int(batch.steps), int(batch.answer_at)
         assert set(np.unique(mask)) <= {0, 1} and mask[:, :steps].any(axis=1).all()
-        assert not mask[:, steps:].any()
+        assert not mask[:, steps:].any() and not mask[:, :answer_at].any() and mask[:, answer_at].all()
         assert not batch.inputs[:, steps:].numpy().any()
         assert not batch.targets.numpy()[mask == 0].any()
         assert set(np.unique(batch.targets)) <= {0, 1}
 
 
-@pytest.mark.parametrize("length", [1, 3])
-def test_a_given_length_is_the_batchs(task, length):
-    eager = task.batch(SEED, 2, length)
-    compiled = tf.function(lambda length: task.batch(SEED, 2, length), jit_compile=True)(tf.constant(length))
-    for one, other in zip(eager, compiled):
-        np.testing.assert_array_equal(one, other)
-    assert int(task.batch(SEED, 2, length + 1).steps) > int(eager.steps)
+def test_a_given_size_is_the_batchs(task):
+    compiled = tf.function(lambda size: task.batch(SEED, 2, size), jit_compile=True)
+    for size in sizes(task):
+        eager = task.batch(SEED, 2, size)
+        for one, other in zip(eager, compiled(tf.constant(size))):
+            np.testing.assert_array_equal(one, other)
+        assert int(eager.steps) == task.steps(*size)
 
 
-def test_reaching_moves_the_bound(task):
-    longer = task.reaching(task.max_length + 5)
-    assert longer.max_length == task.max_length + 5
-    assert longer.batch(SEED, 1, longer.max_length).steps <= longer.max_steps
-    assert task.reaching(1).max_length == 1
+def test_room_changes_nothing_but_the_zeros_at_the_end(task):
+    """Beyond the bounds too, where errors are measured."""
+    size = tuple(number + 2 for number in task.largest)
+    exact, roomy = (task.batch(SEED, 2, size, room) for room in (size, tuple(number + 3 for number in size)))
+    steps = int(exact.steps)
+    assert exact.inputs.shape[1] == steps and roomy.inputs.shape[1] > steps
+    for one, other in zip(exact[:3], roomy[:3]):
+        np.testing.assert_array_equal(one, other[:, :steps])
+        assert not np.any(other[:, steps:])
+
+
+def test_sizes_are_drawn_evenly_within_the_bounds(task):
+    draw = tf.function(lambda i: task.batch(tf.stack([9, i]), 1).steps)
+    steps = np.array([int(draw(i)) for i in tf.range(1000)])
+    choices = [range(low, high + 1) for low, high in zip(*sizes(task))]
+    expected = np.bincount(
+        [task.steps(*size) for size in np.stack(np.meshgrid(*choices), -1).reshape(-1, len(choices))]
+    )
+    expected = 1000 * expected / expected.sum()
+    counts = np.bincount(steps, minlength=len(expected))
+    assert not counts[expected == 0].any()
+    assert np.all(np.abs(counts - expected) < 6 * np.sqrt(expected) + 1)
+
+
+def test_impossible_bounds_are_refused(task):
+    name = task.sizes[-1]
+    low = sizes(task)[0][-1]
+    with pytest.raises(ValueError, match=f"max_{name}={low - 1} is below min_{name}={low}"):
+        dataclasses.replace(task, **{f"max_{name}": low - 1})
+    with pytest.raises(ValueError, match=f"min_{name}={task.smallest - 1}"):
+        dataclasses.replace(task, **{f"min_{name}": task.smallest - 1})
+
+
+def test_sizes_that_no_sequence_has_are_refused(task):
+    with pytest.raises(ValueError, match="begins at"):
+        task.check((task.smallest - 1,) * len(task.sizes))
+    with pytest.raises(ValueError, match=" x ".join(task.sizes)):
+        task.check((*task.largest, 3))
+
+
+def test_no_predictor_does_better_than_the_least_bits(task):
+    """The truth costs nothing, but where the bits are drawn anew."""
+    batch = task.batch(SEED, 3)
+    least = task.least_bits(batch)
+    assert least.shape == (3,)
+    assert np.all((least.numpy() > 0) == (task.name == "ngrams"))
 
 
 # The copy task.
@@ -93,25 +163,15 @@ def test_copy_scored_at_every_step():
     np.testing.assert_array_equal(scored.mask, [[1] * 8 + [0] * 4] * 2)
 
 
-def test_copy_draws_every_length_evenly_and_bits_evenly():
-    task = CopyTask(3, 6)
-    draw = tf.function(lambda i: task.batch(tf.stack([9, i]), 1))
-    batches = [draw(i) for i in tf.range(2000)]
-    lengths = np.array([(int(batch.steps) - 2) // 2 for batch in batches])
-    counts = np.bincount(lengths, minlength=7)[3:]
-    # 500 each, of standard deviation 19: six of them.
-    assert len(counts) == 4 and np.abs(counts - 500).max() < 6 * 19
-    ones = np.concatenate([batch.targets[batch.mask == 1].numpy().ravel() for batch in batches])
-    assert abs(ones.mean() - 0.5) < 6 * 0.5 / np.sqrt(ones.size)
-
-
-def test_copy_draws_its_bits_apart_from_its_length():
+def test_copy_draws_its_bits_evenly_and_apart_from_its_length():
     """With one seed for both, the first bits would tell the length."""
     task = CopyTask(1, 20)
     draw = tf.function(lambda i: task.batch(tf.stack([9, i]), 1))
     batches = [draw(i) for i in tf.range(2000)]
     lengths = np.array([int(batch.steps) for batch in batches])
     first_bits = np.array([batch.inputs[0, 1, 1:9].numpy() for batch in batches])
+    # Of n even bits the mean's deviation is 1 / (2 sqrt(n)): six of them.
+    assert abs(first_bits.mean() - 0.5) < 6 * 0.5 / np.sqrt(first_bits.size)
     for bit in range(8):
         counts = np.array(
             [np.bincount(first_bits[lengths == length, bit].astype(int), minlength=2) for length in range(4, 43, 2)]
@@ -121,7 +181,147 @@ def test_copy_draws_its_bits_apart_from_its_length():
         assert ((counts - expected) ** 2 / expected).sum() < 19 + 6 * 6.2
 
 
-@pytest.mark.parametrize("bounds, message", [((0, 5), "min_length=0"), ((6, 5), "max_length=5 is below min_length=6")])
-def test_copy_refuses_impossible_bounds(bounds, message):
-    with pytest.raises(ValueError, match=message):
-        CopyTask(*bounds)
+# The repeat copy task.
+
+
+def test_repeat_copy_layout():
+    task = RepeatCopy(1, 4, 1, 5)
+    inputs, targets, mask, steps, answer_at = (np.asarray(value) for value in task.batch(SEED, 2, (2, 3)))
+    assert (steps, answer_at) == (11, 4) and inputs.shape[1] == 4 * 6 + 3
+    time = np.arange(inputs.shape[1])
+    np.testing.assert_array_equal(inputs[..., 0], [time == 0] * 2)
+    np.testing.assert_array_equal(inputs[..., 9], [time == 3] * 2)
+    np.testing.assert_array_equal(mask, [(time >= 4) & (time < 11)] * 2)
+    np.testing.assert_array_equal(targets[..., 8], [time == 10] * 2)
+    vectors = inputs[:, 1:3, 1:9]
+    assert vectors.any() and not inputs[:, 3:, 1:9].any()
+    np.testing.assert_array_equal(targets[:, 4:10, :8], np.tile(vectors, [1, 3, 1]))
+    assert not targets[:, 10, :8].any()
+
+
+def test_repeat_copy_says_the_repeats_with_mean_0_and_variance_1():
+    task = RepeatCopy(1, 2, 1, 10)
+    said = np.array([float(task.batch(SEED, 1, (2, n)).inputs[0, 3, 10]) for n in range(1, 11)])
+    np.testing.assert_allclose(said, (np.arange(1, 11) - 5.5) / math.sqrt(8.25), rtol=1e-6)
+    # As in training where there are more of them than ever in training.
+    beyond = task.batch(SEED, 1, (2, 20), (2, 20))
+    np.testing.assert_allclose(beyond.inputs[0, 3, 10], (20 - 5.5) / math.sqrt(8.25), rtol=1e-6)
+    assert np.count_nonzero(beyond.inputs[0, :, 10]) == 1
+    assert float(RepeatCopy(1, 2, 3, 3).batch(SEED, 1, (2, 3)).inputs[0, 3, 10]) == 0
+
+
+# The associative recall task.
+
+
+def test_associative_recall_layout():
+    inputs, targets, mask, steps, answer_at = (
+        np.asarray(value) for value in AssociativeRecall(2, 6).batch(SEED, 50, 4)
+    )
+    assert (steps, answer_at) == (24, 21) and inputs.shape[1] == 32
+    time = np.arange(32)
+    np.testing.assert_array_equal(inputs[..., 0], [np.isin(time, [0, 4, 8, 12])] * 50)
+    np.testing.assert_array_equal(inputs[..., 1], [np.isin(time, [16, 20])] * 50)
+    np.testing.assert_array_equal(mask, [(time >= 21) & (time < 24)] * 50)
+    items = np.stack([inputs[:, 4 * i + 1 : 4 * i + 4, 2:] for i in range(4)], axis=1)
+    assert not inputs[:, [0, 4, 8, 12, 16, *range(20, 32)], 2:].any()
+    asked = []
+    for row in range(50):
+        (index,) = (i for i in range(4) if np.array_equal(items[row, i], inputs[row, 17:20, 2:]))
+        np.testing.assert_array_equal(targets[row, 21:24], items[row, index + 1])
+        asked.append(index)
+    # Three items can be asked for, 17 times each; the deviation is 3.3.
+    assert np.all(np.abs(np.bincount(asked, minlength=4)[:3] - 50 / 3) < 4 * 3.4) and max(asked) == 2
+
+
+# The dynamic N-grams task.
+
+
+def test_ngrams_layout():
+    inputs, targets, mask, steps, answer_at = (np.asarray(value) for value in NGrams(3, 12, 2).batch(SEED, 2, 9))
+    assert (steps, answer_at) == (9, 0)
+    np.testing.assert_array_equal(inputs[..., 0], [np.arange(12) == 0] * 2)
+    np.testing.assert_array_equal(inputs[:, 1:9, 1], targets[:, :8, 0])
+    assert not inputs[:, 0, 1].any()
+    np.testing.assert_array_equal(mask, [[1] * 9 + [0] * 3] * 2)
+
+
+def long_ngrams(context):
+    """Bits [200, 4000]."""
+    task = NGrams(4000, 4000, context)
+    return tf.function(lambda: task.batch(SEED, 200).targets)().numpy()[..., 0].astype(int)
+
+
+def test_ngrams_obey_a_table_from_beta():
+    """How often a context is followed by a 1, in long sequences, is the probability that its table has."""
+    targets = long_ngrams(context=1)
+    before, after = targets[:, :-1], targets[:, 1:]
+    seen = np.concatenate([(before == value).sum(axis=1) for value in (0, 1)])
+    ones = np.concatenate([(after * (before == value)).sum(axis=1) for value in (0, 1)])
+    shares = np.sort(ones[seen > 200] / seen[seen > 200])
+    assert len(shares) > 300
+    # Kolmogorov's distance from the arcsine law, which is Beta(1/2, 1/2): above 2 / sqrt(n) once in a thousand times;
+    # a share of n draws is off by 0.5 / sqrt(200) at the most, one deviation, which moves the law by 0.02.
+    law = 2 / np.pi * np.arcsin(np.sqrt(shares))
+    assert np.abs(law - np.arange(1, len(law) + 1) / len(law)).max() < 2 / np.sqrt(len(law)) + 0.02
+
+
+def test_ngrams_contexts_are_the_bits_before():
+    """With a table of two bits, two bits settle the law: given both, a third one says nothing."""
+    bits = long_ngrams(context=2)
+    by_context = np.zeros([200, 8, 2])
+    context = 4 * bits[:, :-3] + 2 * bits[:, 1:-2] + bits[:, 2:-1]
+    for row in range(200):
+        np.add.at(by_context[row], (context[row], bits[row, 3:]), 1)
+    counts = by_context.sum(-1)
+    shares = by_context[..., 1] / np.maximum(counts, 1)
+    both = (counts[:, :4] > 100) & (counts[:, 4:] > 100)
+    differences = (shares[:, :4] - shares[:, 4:])[both]
+    deviations = np.sqrt(0.25 / counts[:, :4][both] + 0.25 / counts[:, 4:][both])
+    assert both.sum() > 50 and np.abs(differences / deviations).max() < 5
+    # And the two that count do say something.
+    assert np.abs(shares[:, 0] - shares[:, 1]).max() > 0.5 and np.abs(shares[:, 0] - shares[:, 2]).max() > 0.5
+
+
+def test_the_optimal_estimator_counts_what_followed():
+    task = NGrams(1, 40, 2)
+    batch = task.batch(SEED, 3, 33)
+    found = task.least_bits(batch).numpy()
+    for row, bits in enumerate(batch.targets.numpy()[:, :33, 0].astype(int)):
+        counts, cost = np.zeros([2, 2, 2]), 0.0
+        for t in range(33):
+            if t < 2:
+                cost += 1
+                continue
+            seen = counts[bits[t - 2], bits[t - 1]]
+            cost -= math.log2((seen[bits[t]] + 0.5) / (seen.sum() + 1))
+            seen[bits[t]] += 1
+        np.testing.assert_allclose(found[row], cost, rtol=1e-5)
+
+
+# The priority sort task.
+
+
+def test_priority_sort_layout():
+    inputs, targets, mask, steps, answer_at = (np.asarray(value) for value in PrioritySort(4, 9, 3).batch(SEED, 5, 7))
+    assert (steps, answer_at) == (11, 8) and inputs.shape[1] == 13
+    time = np.arange(13)
+    np.testing.assert_array_equal(inputs[..., 9], [time == 7] * 5)
+    np.testing.assert_array_equal(mask, [(time >= 8) & (time < 11)] * 5)
+    assert not inputs[:, 7:, :9].any()
+    for row in range(5):
+        order = np.argsort(-inputs[row, :7, 8])[:3]
+        np.testing.assert_array_equal(targets[row, 8:11], inputs[row, order, :8])
+
+
+def test_priorities_are_even_from_minus_1_to_1():
+    priorities = PrioritySort().batch(SEED, 500).inputs.numpy()[:, :20, 8].ravel()
+    assert np.abs(priorities).max() < 1
+    # Kolmogorov's distance, as above.
+    law = (np.sort(priorities) + 1) / 2
+    assert np.abs(law - np.arange(1, len(law) + 1) / len(law)).max() < 2 / np.sqrt(len(law))
+
+
+@pytest.mark.parametrize("highest", [0, 5])
+def test_priority_sort_refuses_to_say_more_than_there_is(highest):
+    with pytest.raises(ValueError, match=f"highest={highest}"):
+        PrioritySort(4, 9, highest)

@@ -75,6 +75,7 @@ def finished(workspace):
         "--figures",
         cwd=workspace,
         XLA_FLAGS=f"--xla_dump_to={workspace / 'xla'}",
+        TF_XLA_FLAGS="",  # what the cache of programs has is not dumped
     )
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
@@ -231,6 +232,11 @@ def refused(capsys, main, *arguments):
         (["--task=knitting"], ["--task", "'knitting'"]),
         (["--preset=best"], ["--preset", "'best'"]),
         (["--model=gru"], ["--model", "'gru'"]),
+        (["--min-items=3"], ["--min-items=3", "task copy"]),
+        (["--task=associative-recall", "--min-items=1"], ["--min-items=1", "at least 2"]),
+        (["--task=priority-sort", "--highest=21"], ["--highest=21"]),
+        (["--model=lstm", "--memory-width=5"], ["--memory-width=5", "model lstm"]),
+        (["--controller-layers=2"], ["--controller-layers=2", "model ntm-lstm"]),
         (["--iteration=5"], ["--iteration=5"]),
         (["--speed=11"], ["--speed=11"]),
         (["--resume", "--run-dir=nowhere"], ["nowhere holds no run"]),
@@ -429,6 +435,7 @@ def test_evaluate_prints_a_table_or_json(finished, here, capsys):
             "bit_errors_per_sequence",
             "bits_per_sequence",
             "exact_sequences",
+            "least_bits_per_sequence",
             "length",
             "sequences",
             "task",
@@ -452,6 +459,26 @@ def test_evaluate_reads_a_saved_model(finished, here, capsys):
     saved = capsys.readouterr().out
     assert evaluate.main(["--run-dir=whole", "--lengths=3", "--sequences=20"]) == 0
     assert capsys.readouterr().out == saved
+
+
+def test_a_task_of_two_sizes_and_a_model_without_memory(here, capsys, monkeypatch):
+    monkeypatch.setattr(train, "SEQUENCES", 2)
+    small = "--controller-units=8", "--controller-layers=2", "--max-length=2", "--max-repeats=3"
+    assert train.main(["--task=repeat-copy", "--model=lstm", *small, "--iterations=20", "--run-dir=lstm"]) == 0
+    assert "10x20" in capsys.readouterr().out
+    drawn = {path.stem for path in (here / "lstm").glob("*.png")}
+    assert drawn == {"sequence", "learning_curves"}
+    for source in ("--run-dir=lstm", "--weights=lstm/model.keras"):
+        wanted = [source, "--task=repeat-copy", "--lengths=1x2,3x1", "--sequences=5", "--format=json"]
+        assert evaluate.main(wanted) == 0
+        rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [(row["task"], row["length"], row["repeats"]) for row in rows] == [
+            ("repeat-copy", 1, 2),
+            ("repeat-copy", 3, 1),
+        ]
+    assert "--lengths: 3: a size of repeat-copy is length x repeats" in refused(
+        capsys, evaluate.main, "--run-dir=lstm", "--lengths=3"
+    )
 
 
 def test_evaluate_refuses_damaged_and_unfitting_models(finished, here, capsys):
@@ -486,6 +513,7 @@ def test_evaluate_refuses_damaged_and_unfitting_models(finished, here, capsys):
         (["--weights=x.keras", "--checkpoint=step-7"], ["--checkpoint", "step-7", "--run-dir"]),
         (["--run-dir=whole", "--lengths=0"], ["--lengths", "'0'"]),
         (["--run-dir=whole", "--lengths=10,,20"], ["--lengths", "''"]),
+        (["--run-dir=whole", "--lengths=10x2"], ["--lengths", "10x2", "length"]),
         (["--run-dir=whole", "--sequences=0"], ["--sequences", "'0'"]),
         (["--run-dir=whole", "--format=xml"], ["--format", "'xml'"]),
         (["--run-dir=whole", "--length=3"], ["--length=3"]),

@@ -117,11 +117,11 @@ def test_evaluator_counts_what_the_model_gets_wrong(trainer):
     model = small_trainer().model
     model.output_layer.kernel.assign(tf.zeros_like(model.output_layer.kernel))
     model.output_layer.bias.assign([9.0] * 3 + [-9.0] * 5)
-    evaluator = Evaluator(model, CopyTask(1, 4), 7, 150, stream(0, REPORT))
+    evaluator = Evaluator(model, CopyTask(1, 4), (7,), 150, stream(0, REPORT))
     # The longest length to come does not change the sequences of a shorter one.
-    with_longer = Evaluator(model, CopyTask(1, 4), 30, 150, stream(0, REPORT)).measure(7)
-    assert with_longer["bit_errors_per_sequence"] == evaluator.measure(7)["bit_errors_per_sequence"]
-    rows = [evaluator.measure(length) for length in (1, 7)]
+    with_longer = Evaluator(model, CopyTask(1, 4), (30,), 150, stream(0, REPORT)).measure((7,))
+    assert with_longer["bit_errors_per_sequence"] == evaluator.measure((7,))["bit_errors_per_sequence"]
+    rows = [evaluator.measure((length,)) for length in (1, 7)]
     for row, length in zip(rows, (1, 7)):
         assert (row["task"], row["length"], row["sequences"]) == ("copy", length, 150)
         # Each bit is wrong with probability 1/2: standard deviation 0.5 / sqrt(150 * 8 * length).
@@ -129,7 +129,7 @@ def test_evaluator_counts_what_the_model_gets_wrong(trainer):
         np.testing.assert_allclose(row["bit_errors_per_sequence"], row["bit_error_rate"] * 8 * length, rtol=1e-5)
         np.testing.assert_allclose(row["bits_per_sequence"], row["bit_errors_per_sequence"] * 9 / np.log(2), rtol=1e-2)
     assert rows[0]["exact_sequences"] < 0.1 and rows[1]["exact_sequences"] == 0
-    assert not evaluator.is_exact(7)
+    assert not evaluator.is_exact((7,))
     assert evaluator._run.experimental_get_tracing_count() == 1
     assert [len(line) for line in table(rows)] == [len(next(table([])))] * 3
 
@@ -140,11 +140,11 @@ def test_the_recipe_learns():
     config["task"] |= {"max_length": 5}
     config["model"] |= {"controller_units": 32, "memory_locations": 16, "memory_width": 12}
     trainer = build_trainer(config)
-    evaluator = Evaluator(trainer.model, trainer.task, 5, 200, stream(config["seed"], VALIDATION))
+    evaluator = Evaluator(trainer.model, trainer.task, (5,), 200, stream(config["seed"], VALIDATION))
     for iteration in range(1000, 16_001, 1000):
         assert trainer.advance(iteration)
-        if trainer.metrics().hamming_distance < 0.1 and evaluator.is_exact(5):
-            assert evaluator.measure(5)["exact_sequences"] == 1
+        if trainer.metrics().hamming_distance < 0.1 and evaluator.is_exact((5,)):
+            assert evaluator.measure((5,))["exact_sequences"] == 1
             return
         trainer.start_metrics()
-    pytest.fail(f"after {iteration} sequences: {evaluator.measure(5)}")
+    pytest.fail(f"after {iteration} sequences: {evaluator.measure((5,))}")

@@ -1,0 +1,97 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ntm import LSTM
+
+UNITS, INPUTS, STEPS, BATCH = 5, 3, 7, 2
+
+
+@pytest.fixture(scope="module")
+def model():
+    model = LSTM(4, controller_units=UNITS, controller_layers=2, dtype="float64")
+    model.build((None, None, INPUTS))
+    draw = np.random.default_rng(1)
+    for weight in model.trainable_variables:
+        weight.assign(draw.normal(size=weight.shape))
+    return model
+
+
+@pytest.fixture(scope="module")
+def keras_model(model):
+    """The same layers and weights, as Keras has them."""
+    inputs = keras.Input((None, INPUTS), dtype="float64")
+    states = [keras.Input((UNITS,), dtype="float64") for _ in range(4)]
+    values, final = inputs, []
+    layers = [keras.layers.LSTM(UNITS, return_sequences=True, return_state=True, dtype="float64") for _ in range(2)]
+    for i, layer in enumerate(layers):
+        values, *state = layer(values, initial_state=states[2 * i : 2 * i + 2])
+        final += state
+    output = keras.layers.Dense(4, dtype="float64")
+    built = keras.Model([inputs, *states], [output(values), *final])
+    for ours, theirs in zip(model.stack, layers):
+        # Ours come as input gate, candidate, forget gate, output gate; Keras has the middle ones the other way round.
+        order = np.concatenate([np.arange(UNITS) + UNITS * gate for gate in (0, 2, 1, 3)])
+        theirs.set_weights([weight.numpy()[..., order] for weight in (ours.kernel, ours.recurrent_kernel, ours.bias)])
+    output.set_weights(model.output_layer.get_weights())
+    return built
+
+
+def results_and_gradients(call, *tensors):
+    with tf.GradientTape() as tape:
+        tape.watch(tensors)
+        results = call(*tensors)
+        # A weight of its own for every element, so that none can stand in for another.
+        loss = sum(
+            tf.reduce_sum(tf.reshape(tf.range(1.0, tf.size(result) + 1), result.shape) * result)
+            for result in (tf.cast(result, tf.float32) for result in results)
+        )
+    return results, tape.gradient(loss, tensors)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_results_and_gradients_are_those_of_keras(model, keras_model, rng, compiled):
+    inputs = tf.constant(rng.normal(size=[BATCH, STEPS, INPUTS]))
+    states = [tf.constant(rng.normal(size=[BATCH, UNITS])) for _ in range(4)]
+
+    def ours(inputs, *states):
+        logits, final = model.run(inputs, initial_state=type(model.initial_state(1))(states))
+        return [logits, *final.controller]
+
+    def run():
+        return results_and_gradients(ours, inputs, *states)
+
+    expected = results_and_gradients(lambda *tensors: keras_model([*tensors]), inputs, *states)
+    found = tf.function(run, jit_compile=True, autograph=False)() if compiled else run()
+    for one, other in zip(tf.nest.flatten(found), tf.nest.flatten(expected), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6)
+
+
+def test_steps_past_the_end_do_nothing(model, rng):
+    inputs = tf.constant(rng.normal(size=[BATCH, STEPS, INPUTS]))
+
+    def run(inputs, steps):
+        with tf.GradientTape() as tape:
+            logits, final = model.run(inputs, steps=steps)
+            loss = tf.reduce_sum(tf.square(logits[:, :4])) + tf.reduce_sum(final.controller[1])
+        return logits[:, :4], final, tape.gradient(loss, model.trainable_variables)
+
+    expected = run(inputs[:, :4], None)
+    found = tf.function(run, jit_compile=True, autograph=False)(inputs, tf.constant(4))
+    for one, other in zip(tf.nest.flatten(found), tf.nest.flatten(expected), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
+
+
+def test_a_saved_model_is_the_model(model, rng, tmp_path):
+    inputs = tf.constant(rng.normal(size=[BATCH, STEPS, INPUTS]))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(inputs), model(inputs))
+    assert loaded.input_size == INPUTS and loaded.options == model.options
+
+
+@pytest.mark.parametrize("option", ["output_size", "controller_units", "controller_layers"])
+def test_what_cannot_be_is_named(option):
+    with pytest.raises(ValueError, match=f"{option}=0"):
+        LSTM(**{"output_size": 4, option: 0})
