@@ -19,7 +19,8 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from ntm.addressing import AddressingStages
-from ntm.cell import NTMState, StepResult, StepWeights, flatten_vectors
+from ntm.cell import ActSlopes, NTMState, StepResult, StepWeights, flatten_vectors
+from ntm.heads import HeadParameters
 
 # The backward pass prepares at least so many steps at once, and more of a small batch, up to so many rows of a product.
 # Fewer are slow; more compute much for steps past a sequence's end, and take much memory beside a long history.
@@ -180,10 +181,20 @@ def _forward(cell, weights, inputs, state, mask, steps):
     return tf.nest.map_structure(lambda array: array.stack(), history), state
 
 
+class _Slopes(NamedTuple):
+    """What the gradients within a chunk's steps are multiplied with; a time axis is in front."""
+
+    parameters: HeadParameters
+    heads: tf.Tensor
+    controller: tuple
+    act: ActSlopes
+
+
 def _backward(cell, weights, inputs, history, mask, steps, chunk, d_controller_outputs, d_read_vectors, d_final_state):
     """The gradients of what `run` in `unroll` is given, inputs, StepWeights and NTMState, from those of its results."""
-    controller, heads = cell.controller, cell.heads
-    input_kernel, fed_back_kernel = tf.split(weights.controller_kernel, [inputs.shape[-1], -1])
+    input_kernel = weights.controller_kernel[: inputs.shape[-1]]
+    memories = history.state.memory
+    states = history.state._replace(memory=memories._replace(cells=()))  # those are looked up at every step
 
     def chunk_gradient(index, d_state, d_weights, d_inputs):
         start = index * chunk
@@ -191,58 +202,15 @@ def _backward(cell, weights, inputs, history, mask, steps, chunk, d_controller_o
         def cut(structure, start=start):
             return tf.nest.map_structure(lambda tensors: _cut(tensors, start, chunk), structure)
 
-        memories = history.state.memory
-        states = history.state._replace(memory=memories._replace(cells=()))  # those are looked up at every step
         before, after = cut(states), cut(states, start + 1)
-        parameters = heads.activate(cut(history.head_values))
-        head_slopes = heads.slopes(parameters)
-        controller_slopes = controller.slopes(cut(history.preactivations), before.controller, after.controller)
-        similarities = cut((history.write_similarities, history.read_similarities))
-        act_slopes = _unmerge(cell.act_slopes(*map(_merge, (parameters, *similarities, before, after))), chunk)
-        d_outputs, d_reads = cut(d_controller_outputs), cut(d_read_vectors)
+        slopes = _slopes(cell, cut(history._replace(state=())), before, after)
         running = None if mask is None else cut(mask)
-
-        def step(t, d_after, d_preactivations, d_head_values):
-            def now(structure):
-                return tf.nest.map_structure(lambda tensors: tensors[t], structure)
-
-            d_after = d_after._replace(read_vectors=d_after.read_vectors + d_reads[t])
-            if mask is not None:
-                d_skipped = _where(running[t], _zeros_like(d_after), d_after)
-                d_after = _where(running[t], d_after, _zeros_like(d_after))
-            d_parameters, *d_acted_on = cell.act_gradient(
-                now(act_slopes), memories.cells[start + t], memories.cells[start + t + 1], d_after
-            )
-            d_values = heads.values_gradient(now(parameters), head_slopes[t], d_parameters)
-            d_preactivation, d_kept = controller.activation_gradient(
-                now(controller_slopes),
-                d_outputs[t] + tf.matmul(d_values, weights.heads_kernel, transpose_b=True),
-                d_after.controller,
-            )
-            d_read, d_fed_back = controller.split_fed_back(
-                tf.matmul(d_preactivation, fed_back_kernel, transpose_b=True), cell.read_heads * cell.memory_width
-            )
-            d_read = tf.reshape(d_read, tf.shape(d_after.read_vectors))
-            d_before = NTMState(*d_acted_on, d_read, (*d_fed_back, *d_kept))
-            if mask is not None:
-                d_before = tf.nest.map_structure(tf.add, d_before, d_skipped)
-            return t - 1, d_before, d_preactivations.write(t, d_preactivation), d_head_values.write(t, d_values)
-
-        def array_like(tensors):
-            return tf.TensorArray(tensors.dtype, chunk, element_shape=tensors.shape[1:])
-
-        _, d_state, d_preactivations, d_head_values = tf.while_loop(
-            lambda t, *_: t >= 0,
-            step,
-            (
-                tf.minimum(chunk, steps - start) - 1,
-                d_state,
-                array_like(history.preactivations),
-                array_like(history.head_values),
-            ),
+        d_results = cut((d_controller_outputs, d_read_vectors))
+        taken = tf.minimum(chunk, steps - start)
+        d_state, d_preactivations, d_head_values = _steps_backward(
+            cell, weights, slopes, memories.cells, start, taken, running, *d_results, d_state
         )
-        d_preactivations, d_head_values = d_preactivations.stack(), d_head_values.stack()
-        rows = controller.row(cut(inputs), flatten_vectors(before.read_vectors), before.controller)
+        rows = cell.controller.row(cut(inputs), flatten_vectors(before.read_vectors), before.controller)
         d_chunk = StepWeights(
             summed_outer_product(rows, d_preactivations),
             tf.reduce_sum(d_preactivations, axis=[0, 1]),
@@ -262,6 +230,71 @@ def _backward(cell, weights, inputs, history, mask, steps, chunk, d_controller_o
         _, *ended = tf.while_loop(lambda index, *_: index >= 0, chunk_gradient, (first, *start))
     d_state, d_weights, d_inputs = ended
     return tf.reshape(d_inputs.stack(), tf.shape(inputs)), d_weights, d_state
+
+
+def _slopes(cell, results, before, after):
+    """The _Slopes of a chunk of steps, side by side.
+
+    Args:
+        results: the steps' StepResult, without states.
+        before, after: the states that they start from and leave, without the memories' cells.
+    """
+    parameters = cell.heads.activate(results.head_values)
+    similarities = results.write_similarities, results.read_similarities
+    act = cell.act_slopes(*map(_merge, (parameters, *similarities, before, after)))
+    return _Slopes(
+        parameters,
+        cell.heads.slopes(parameters),
+        cell.controller.slopes(results.preactivations, before.controller, after.controller),
+        _unmerge(act, parameters.strengths.shape[0]),
+    )
+
+
+def _steps_backward(cell, weights, slopes, cells, start, taken, running, d_controller_outputs, d_read_vectors, d_state):
+    """Takes the gradient of the state through a chunk's steps, the last one first.
+
+    Args:
+        slopes: the chunk's _Slopes.
+        cells: the memories that all steps of the sequence start from, and the last one leaves.
+        start, taken: the chunk's first step, and how many of its steps were run.
+        running: the chunk's mask, or None.
+        d_controller_outputs, d_read_vectors: the gradients of what the chunk's steps gave out.
+        d_state: that of the state after the chunk.
+
+    Returns:
+        The gradient of the state before it, and those of its steps' pre-activations and head values.
+    """
+    fed_back_kernel = weights.controller_kernel[-cell.controller.recurrent_kernel.shape[0] :]
+
+    def step(t, d_after, d_preactivations, d_head_values):
+        now = tf.nest.map_structure(lambda tensors: tensors[t], slopes)
+        d_after = d_after._replace(read_vectors=d_after.read_vectors + d_read_vectors[t])
+        if running is not None:
+            d_skipped = _where(running[t], _zeros_like(d_after), d_after)
+            d_after = _where(running[t], d_after, _zeros_like(d_after))
+        d_parameters, *d_acted_on = cell.act_gradient(now.act, cells[start + t], cells[start + t + 1], d_after)
+        d_values = cell.heads.values_gradient(now.parameters, now.heads, d_parameters)
+        d_preactivation, d_kept = cell.controller.activation_gradient(
+            now.controller,
+            d_controller_outputs[t] + tf.matmul(d_values, weights.heads_kernel, transpose_b=True),
+            d_after.controller,
+        )
+        d_read, d_fed_back = cell.controller.split_fed_back(
+            tf.matmul(d_preactivation, fed_back_kernel, transpose_b=True), cell.read_heads * cell.memory_width
+        )
+        d_read = tf.reshape(d_read, tf.shape(d_after.read_vectors))
+        d_before = NTMState(*d_acted_on, d_read, (*d_fed_back, *d_kept))
+        if running is not None:
+            d_before = tf.nest.map_structure(tf.add, d_before, d_skipped)
+        return t - 1, d_before, d_preactivations.write(t, d_preactivation), d_head_values.write(t, d_values)
+
+    chunk, batch_size, *_ = d_controller_outputs.shape
+    d_linear = [
+        tf.TensorArray(kernel.dtype, chunk, element_shape=[batch_size, kernel.shape[1]])
+        for kernel in (weights.controller_kernel, weights.heads_kernel)
+    ]
+    _, d_state, *d_linear = tf.while_loop(lambda t, *_: t >= 0, step, (taken - 1, d_state, *d_linear))
+    return d_state, *(array.stack() for array in d_linear)
 
 
 def _cut(tensors, start, length):
