@@ -46,7 +46,7 @@ def main(argv=None):
     parser.add_argument("--iterations", type=whole_number(10 * EVERY), default=100_000, metavar="N")
     parser.add_argument("--seeds", type=whole_number(1), default=3, metavar="N", help="seeds 0 to N-1 (default 3)")
     arguments = parser.parse_args(argv)
-    experiment.NTM = CarryingNTM
+    experiment.MODELS["ntm-lstm"] = CarryingNTM, {"controller": "lstm"}
     for seed in range(arguments.seeds):
         trainer = experiment.build_trainer({**experiment.default_config(preset="reference"), "seed": seed})
         for tenth in range(1, 11):

@@ -19,10 +19,10 @@ from cli import Parser, name, quiet_stderr, whole_number
 
 with quiet_stderr():
     from ntm import plots, runs
+    from ntm.evaluation import size_of
 
 ROOT = Path(__file__).resolve().parent.parent
-LENGTHS = (20, 30, 50, 120)
-COLUMNS = ("seed", "solved_at", "rows_with_errors_since", "sequences", *(f"wrong_bits_{n}" for n in LENGTHS), "ended")
+WRONG, BITS = "wrong_bits_", "bits_"  # columns of the size that follows: errors, and the cost
 
 
 def main(argv=None):
@@ -55,7 +55,8 @@ def main(argv=None):
             parser.error(error.stderr.strip().splitlines()[-1])
     rows.sort(key=lambda row: row["seed"])
     with (root / "convergence.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        columns = dict.fromkeys(column for row in rows for column in row)  # a seed that ended at once measured nothing
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     curves = [read_curve(root / f"seed-{row['seed']}") for row in rows]
@@ -73,20 +74,21 @@ def train(run_dir, seed, options, sequences):
         ended = run(["train.py", *what, f"--run-dir={run_dir}"], not_finite=True)
         errors = {"ended": ended.stderr.strip()}
         if runs.checkpoints(run_dir):
-            lengths = ",".join(map(str, LENGTHS))
-            options = f"--lengths={lengths}", f"--sequences={sequences}", "--format=json"
-            measured = run(["evaluate.py", f"--run-dir={run_dir}", *options])
+            measured = run(["evaluate.py", f"--run-dir={run_dir}", f"--sequences={sequences}", "--format=json"])
             for line in measured.stdout.splitlines():
                 row = json.loads(line)
-                errors[f"wrong_bits_{row['length']}"] = row["bit_errors_per_sequence"]
+                size = size_of(row)
+                errors |= {WRONG + size: row["bit_errors_per_sequence"], BITS + size: row["bits_per_sequence"]}
         (run_dir / "errors.json").write_text(json.dumps(errors))
     solved = (runs.read_solved(run_dir) or {}).get("sequences")
-    seen, wrong = read_curve(run_dir)
+    metrics = runs.read_metrics(run_dir)
+    seen, wrong = metrics["sequences"], metrics["hamming_distance"]
     return {
         "seed": seed,
         "solved_at": solved,
         "rows_with_errors_since": solved and int(np.sum(wrong[seen > solved] > 0)),
         "sequences": int(seen[-1]) if len(seen) else 0,
+        "seconds": metrics["seconds"][-1] if len(seen) else 0,
         **json.loads((run_dir / "errors.json").read_text()),
     }
 
@@ -101,7 +103,7 @@ def run(command, not_finite=False):
 
 def report(row):
     """Prints a seed's row, and returns it."""
-    errors = ", ".join(f"{row.get(f'wrong_bits_{length}', float('nan')):.3f} at {length}" for length in LENGTHS)
+    errors = ", ".join(f"{row[WRONG + size]:.3f} at {size}" for size in sizes([row]))
     solved = "not solved" if row["solved_at"] is None else f"solved after {row['solved_at']} sequences"
     print(f"seed {row['seed']}: {solved}; wrong bits after {row['sequences']}: {errors}  {row['ended']}", flush=True)
     return row
@@ -120,10 +122,18 @@ def summary(rows, options):
     yield f"solved: {len(solved)} of {len(rows)}" + (
         f", after {statistics.median(solved):.0f} sequences (median), {solved[0]} to {solved[-1]}" if solved else ""
     )
-    for length in LENGTHS:
-        wrong = [row[column] for row in rows if (column := f"wrong_bits_{length}") in row]
+    for size in sizes(rows):
+        wrong, bits = ([row[what + size] for row in rows if what + size in row] for what in (WRONG, BITS))
         exact = sum(errors == 0 for errors in wrong)
-        yield f"length {length}: no wrong bit on {exact} of {len(rows)} seeds; most: {max(wrong, default=0):.3f}"
+        yield (
+            f"length {size}: no wrong bit on {exact} of {len(rows)} seeds; most: {max(wrong):.3f}; "
+            f"bits a sequence: {statistics.median(bits):.3f} (median), {min(bits):.3f} to {max(bits):.3f}"
+        )
+
+
+def sizes(rows):
+    """The sizes that were measured, as text."""
+    return list(dict.fromkeys(key.removeprefix(WRONG) for row in rows for key in row if key.startswith(WRONG)))
 
 
 if __name__ == "__main__":

@@ -166,6 +166,11 @@ def size_text(size):
     return "x".join(map(str, size))
 
 
+def size_of(row):
+    """The size of a row of `Evaluator.measure`, as text."""
+    return size_text(list(row.values())[1 : list(row).index("sequences")])
+
+
 def enclosing(*sizes):
     """The smallest size that none of these exceeds."""
     return tuple(map(max, zip(*sizes)))
@@ -183,7 +188,7 @@ def table(rows):
     yield "  ".join(f"{column:>14}" for column in columns)
     for row in rows:
         cells = (
-            size_text(list(row.values())[1 : list(row).index("sequences")]),
+            size_of(row),
             row["sequences"],
             f"{row['bit_errors_per_sequence']:.3f}",
             f"{row['bit_error_rate']:.5f}",

@@ -17,8 +17,9 @@ TRAINING, VALIDATION, REPORT, PICTURES, NOISE = range(5)
 # Weight noise is a stretch of a table, from one of so many starts: to draw it anew would double the time of an update.
 _NOISE_OFFSETS = 2**20
 
-# Of the running mean that `clip_ratio` is measured against: a hundred updates.
-_NORM_DECAY = 0.99
+# Of the running mean that `clip_ratio` is measured against: it goes back a hundred updates, and counts as no less than
+# so much, or the hard sequences would teach nothing once nearly all are easy.
+_NORM_DECAY, _LEAST_NORM = 0.99, 0.01
 
 
 class Metrics(NamedTuple):
@@ -49,8 +50,9 @@ class Trainer:
             neural networks", once a sequence). It is a stretch of a table of 2^20 starts, not drawn anew. Metrics are
             those of the weights with noise.
         clip_ratio: a gradient longer than so many times the usual length, a running mean of what was left of the
-            gradients before, is shortened to that; 0 leaves it. Once a task is learned the usual length is small, and a
-            single hard sequence, whose gradient may be a million times longer, would throw the weights far off.
+            gradients before and at least 0.01, is shortened to that; 0 leaves it. Once a task is learned the usual
+            length is small, and a single hard sequence, whose gradient may be a million times longer, would throw the
+            weights far off.
         seed: an integer.
 
     Raises:
@@ -172,7 +174,7 @@ class Trainer:
     def _clip(self, gradient, norm):
         if not self.clip_ratio:
             return gradient
-        kept = tf.minimum(norm, self.clip_ratio * self._usual_norm)
+        kept = tf.minimum(norm, self.clip_ratio * tf.maximum(self._usual_norm, _LEAST_NORM))
         self._usual_norm.assign(_NORM_DECAY * self._usual_norm + (1 - _NORM_DECAY) * kept)
         return gradient * tf.math.divide_no_nan(kept, norm)
 

@@ -21,7 +21,8 @@ def test_literal_sharpening_runs_both_forms(monkeypatch, capsys):
 
 
 def test_carried_state_goes_from_one_sequence_into_the_next(monkeypatch):
-    monkeypatch.setattr(carried_state.experiment, "NTM", carried_state.CarryingNTM)
+    carrying = carried_state.CarryingNTM, {"controller": "lstm"}
+    monkeypatch.setitem(carried_state.experiment.MODELS, "ntm-lstm", carrying)
     config = carried_state.experiment.default_config(preset="reference")
     config["model"] |= {"controller_units": 5, "memory_locations": 7, "memory_width": 4}
     trainer = carried_state.experiment.build_trainer(config)

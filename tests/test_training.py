@@ -88,6 +88,15 @@ def test_a_gradient_far_above_the_usual_is_shortened_and_counts_as_it_was_kept()
     np.testing.assert_array_equal(trainer._clip(tf.zeros(3), tf.constant(0.0)), tf.zeros(3))
 
 
+def test_a_gradient_of_length_1_is_never_shortened_by_a_ratio_of_100():
+    trainer = small_trainer(clip_ratio=100.0)
+    trainer._usual_norm.assign(1e-9)
+    for norm, kept in ((1.0, 1.0), (1.5, 1.0)):
+        np.testing.assert_allclose(
+            trainer._clip(tf.fill([25], norm / 5), tf.constant(norm)), [kept / 5] * 25, rtol=1e-5
+        )
+
+
 def test_lengths_share_one_trace(trainer):
     trainer.advance(int(trainer.iteration) + 30)
     assert trainer._advance.experimental_get_tracing_count() == 1
