@@ -9,6 +9,7 @@ program_cache.share()
 with quiet_stderr():
     import keras
 
+    from command_line import SMALL, start
     from experiment import build_trainer, complete, default_config
     from ntm.runs import RunDirectory
 
@@ -43,3 +44,32 @@ def small_run(tmp_path_factory):
         run.record_solved({"iteration": 4, "sequences": 4})
         run.save_model(trainer.model)
     return path
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory):
+    return tmp_path_factory.mktemp("workspace")
+
+
+@pytest.fixture(scope="session")
+def finished(workspace):
+    """A run of 600 iterations without an interruption, in a process of its own, and what it printed."""
+    process = start(
+        "train.py",
+        *SMALL,
+        "--iterations=600",
+        "--run-dir=whole",
+        "--figures",
+        cwd=workspace,
+        XLA_FLAGS=f"--xla_dump_to={workspace / 'xla'}",
+        TF_XLA_FLAGS="",  # what the cache of programs has is not dumped
+    )
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    return workspace / "whole", out, err
+
+
+@pytest.fixture
+def here(workspace, monkeypatch):
+    monkeypatch.chdir(workspace)
+    return workspace

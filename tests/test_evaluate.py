@@ -1,0 +1,114 @@
+"""evaluate.py from the command line, good input and bad."""
+
+import json
+
+import numpy as np
+import pytest
+
+import evaluate
+import train
+from command_line import refused
+from experiment import load_run
+from ntm import NTM
+
+
+def test_evaluate_prints_a_table_or_json(finished, here, capsys):
+    assert evaluate.main(["--run-dir=whole", "--lengths=2,4", "--sequences=30"]) == 0
+    _, *rows = capsys.readouterr().out.splitlines()
+    assert [row.split()[:2] for row in rows] == [["2", "30"], ["4", "30"]]
+    assert evaluate.main(["--run-dir=whole", "--lengths=2,4", "--sequences=30", "--format=json"]) == 0
+    objects = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [sorted(row) for row in objects] == [
+        [
+            "bit_error_rate",
+            "bit_errors_per_sequence",
+            "bits_per_sequence",
+            "exact_sequences",
+            "least_bits_per_sequence",
+            "length",
+            "sequences",
+            "task",
+        ]
+    ] * 2
+    assert f"{objects[0]['bit_errors_per_sequence']:.3f}" == rows[0].split()[2]
+
+
+def test_evaluate_reads_what_training_wrote(finished, here, capsys):
+    """The run's own table, of the same seed, again."""
+    _, out, _ = finished
+    assert evaluate.main(["--run-dir=whole"]) == 0
+    table = capsys.readouterr().out
+    assert table in out
+    assert evaluate.main(["--run-dir=whole", "--checkpoint=step-200"]) == 0
+    assert capsys.readouterr().out not in out
+
+
+def test_evaluate_reads_a_saved_model(finished, here, capsys):
+    assert evaluate.main(["--weights=whole/model.keras", "--lengths=3", "--sequences=20"]) == 0
+    saved = capsys.readouterr().out
+    assert evaluate.main(["--run-dir=whole", "--lengths=3", "--sequences=20"]) == 0
+    assert capsys.readouterr().out == saved
+
+
+def test_a_task_of_two_sizes_and_a_model_without_memory(here, capsys, monkeypatch):
+    monkeypatch.setattr(train, "SEQUENCES", 2)
+    small = "--controller-units=8", "--controller-layers=2", "--max-length=2", "--max-repeats=3"
+    assert train.main(["--task=repeat-copy", "--model=lstm", *small, "--iterations=20", "--run-dir=lstm"]) == 0
+    assert "10x20" in capsys.readouterr().out
+    drawn = {path.stem for path in (here / "lstm").glob("*.png")}
+    assert drawn == {"sequence", "learning_curves"}
+    for source in ("--run-dir=lstm", "--weights=lstm/model.keras"):
+        wanted = [source, "--task=repeat-copy", "--lengths=1x2,3x1", "--sequences=5", "--format=json"]
+        assert evaluate.main(wanted) == 0
+        rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [(row["task"], row["length"], row["repeats"]) for row in rows] == [
+            ("repeat-copy", 1, 2),
+            ("repeat-copy", 3, 1),
+        ]
+    assert "--lengths: 3: a size of repeat-copy is length x repeats" in refused(
+        capsys, evaluate.main, "--run-dir=lstm", "--lengths=3"
+    )
+
+
+def test_evaluate_refuses_damaged_and_unfitting_models(finished, here, capsys):
+    _, model = load_run(here / "whole")
+    model.save(here / "good.keras")
+    content = bytearray((here / "good.keras").read_bytes())
+    for position in np.linspace(0, len(content) - 1, 12).astype(int):
+        changed = content.copy()
+        changed[position] ^= 0xFF
+        (here / "changed.keras").write_bytes(changed)
+        try:
+            evaluate.main(["--weights=changed.keras", "--lengths=1", "--sequences=1"])  # not all of a zip is checked
+        except SystemExit as stop:
+            assert stop.code == 2
+        assert "changed.keras" in (err := capsys.readouterr().err) or err == ""
+    other = NTM(8, controller_units=5, memory_locations=9, memory_width=5)
+    other.build((None, None, 3))
+    other.save(here / "other.keras")
+    assert "3 inputs" in refused(capsys, evaluate.main, "--weights=other.keras")
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ([], ["--run-dir", "--weights"]),
+        (["--run-dir=nowhere"], ["nowhere holds no run"]),
+        (["--run-dir=whole", "--checkpoint=step-7"], ["step-7/model.ckpt.index is missing"]),
+        (["--weights=nowhere.keras"], ["nowhere.keras"]),
+        (["--reference-checkpoint=nowhere"], ["nowhere.index is missing"]),
+        (["--weights=whole/config.json"], ["whole/config.json"]),
+        (["--weights=whole"], ["whole is not a file"]),
+        (["--weights=x.keras", "--checkpoint=step-7"], ["--checkpoint", "step-7", "--run-dir"]),
+        (["--run-dir=whole", "--lengths=0"], ["--lengths", "'0'"]),
+        (["--run-dir=whole", "--lengths=10,,20"], ["--lengths", "''"]),
+        (["--run-dir=whole", "--lengths=10x2"], ["--lengths", "10x2", "length"]),
+        (["--run-dir=whole", "--sequences=0"], ["--sequences", "'0'"]),
+        (["--run-dir=whole", "--format=xml"], ["--format", "'xml'"]),
+        (["--run-dir=whole", "--length=3"], ["--length=3"]),
+    ],
+)
+def test_evaluate_refuses_in_one_line(finished, here, capsys, arguments, words):
+    line = refused(capsys, evaluate.main, *arguments)
+    for word in words:
+        assert word in line

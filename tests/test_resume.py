@@ -1,0 +1,130 @@
+"""A run that ended early, however it did, and what goes on from it."""
+
+import json
+import random
+import re
+import signal
+import time
+
+import numpy as np
+import pytest
+
+import train
+from command_line import SMALL, losses, refused, start, tensors
+from experiment import load_run
+from ntm import runs
+
+LONG = [*SMALL, "--iterations=6000"]
+
+
+@pytest.fixture(scope="module")
+def long(workspace):
+    assert train.main([*LONG, f"--run-dir={workspace / 'long'}"]) == 0
+    return workspace / "long"
+
+
+@pytest.mark.parametrize("earliest", [20, 1000])
+def test_a_killed_run_resumes_bit_for_bit(long, workspace, earliest):
+    run_dir = workspace / f"killed-{earliest}"
+    process = start("train.py", *LONG, f"--run-dir={run_dir.name}", cwd=workspace)
+    try:
+        while not (run_dir / "metrics.csv").exists() or len(losses(run_dir)) < earliest / 20:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.005)
+        time.sleep(random.uniform(0, 0.1))
+    finally:
+        process.kill()
+    process.communicate()
+    assert not (run_dir / "checkpoints" / "step-6000").exists()
+    resumed = start("train.py", "--resume", f"--run-dir={run_dir.name}", cwd=workspace)
+    _, err = resumed.communicate(timeout=300)
+    assert resumed.returncode == 0, err
+    assert losses(run_dir) == losses(long)
+    expected = tensors(long, 6000)
+    for name, tensor in tensors(run_dir, 6000).items():
+        np.testing.assert_array_equal(tensor, expected[name], err_msg=name)
+
+
+def test_a_second_process_is_refused_and_a_reader_that_leaves_ends_the_run(workspace):
+    process = start("train.py", *SMALL, "--iterations=10000000", "--run-dir=piped", cwd=workspace)
+    assert process.stdout.readline() and process.stdout.readline()
+    second = start("train.py", "--resume", "--run-dir=piped", cwd=workspace)
+    out, err = second.communicate(timeout=60)
+    assert (second.returncode, out, err) == (2, "", "train.py: error: piped is in use by another train.py\n")
+    process.stdout.close()
+    assert process.wait(timeout=60) == 128 + signal.SIGPIPE
+    assert process.stderr.read() == ""
+    assert runs.checkpoints(workspace / "piped")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_with_a_checkpoint_to_resume(workspace, number):
+    run_dir = workspace / number.name
+    process = start("train.py", *SMALL, "--iterations=10000000", f"--run-dir={run_dir.name}", cwd=workspace)
+    while not (run_dir / "metrics.csv").exists() or not losses(run_dir):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number and err == ""
+    assert f"python train.py --run-dir={run_dir.name} --resume" in out
+    iteration = int(re.search(rf"stopped by {number.name} after iteration (\d+)", out)[1])
+    assert (run_dir / "checkpoints" / f"step-{iteration}").is_dir()
+
+
+def test_resume_without_any_run_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert "no run in runs/" in refused(capsys, train.main, "--resume")
+    assert not list(tmp_path.iterdir())
+
+
+def test_resume_falls_back_to_the_newest_whole_checkpoint(finished, here, capsys):
+    run_dir = here / "damaged"
+    train.main([*SMALL, "--iterations=200", "--run-dir=damaged"])
+    data = run_dir / "checkpoints" / "step-200" / "model.ckpt.data-00000-of-00001"
+    data.write_bytes(data.read_bytes()[:1000])
+    capsys.readouterr()
+    assert train.main(["--resume", "--run-dir=damaged", "--iterations=300"]) == 0
+    assert "checkpoint damaged/checkpoints/step-200/model.ckpt is damaged" in capsys.readouterr().err
+    assert losses(run_dir) == losses(finished[0])[:15]
+    for name, tensor in tensors(run_dir, 300).items():
+        np.testing.assert_array_equal(tensor, tensors(finished[0], 300)[name], err_msg=name)
+
+
+def test_new_runs_get_directories_of_their_own_and_resume_takes_the_newest(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(train, "SEQUENCES", 2)
+    (tmp_path / "runs" / "copy-ntm-lstm-seed4").mkdir(parents=True)
+    assert train.main([*SMALL, "--iterations=3", "--seed=4"]) == 0
+    assert not list((tmp_path / "runs" / "copy-ntm-lstm-seed4").iterdir())
+    capsys.readouterr()
+    assert train.main(["--resume", "--iterations=5"]) == 0
+    assert "runs/copy-ntm-lstm-seed4-2" in capsys.readouterr().out
+    newest = tmp_path / "runs" / "copy-ntm-lstm-seed4-2"
+    assert json.loads((newest / "config.json").read_text())["iterations"] == 5
+    # A checkpoint by name is the newest run's; its weights are where the new run starts.
+    assert train.main([*SMALL, "--iterations=1", "--learning-rate=1e-30", "--checkpoint=step-5"]) == 0
+    started = tmp_path / "runs" / "copy-ntm-lstm-seed0"
+    for one, other in zip(load_run(started)[1].weights, load_run(newest)[1].weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_run_from_other_weights_resumes_from_them(finished, here, monkeypatch):
+    """Killed before its first checkpoint, that is, with step-0 alone."""
+    monkeypatch.setattr(train, "SEQUENCES", 2)
+    arguments = [*SMALL, "--iterations=40", "--checkpoint=whole/checkpoints/step-600"]
+    assert train.main([*arguments, "--run-dir=warm"]) == 0
+    assert json.loads((here / "warm" / "config.json").read_text())["checkpoint"] == "whole/checkpoints/step-600"
+    before = losses(here / "warm")
+    assert train.main(["--resume", "--run-dir=warm", "--checkpoint=step-0"]) == 0
+    assert losses(here / "warm") == before
+    assert float(before[0]["loss"]) < float(losses(finished[0])[0]["loss"])
+
+
+def test_going_back_behind_the_solution_forgets_it(here):
+    assert train.main([*SMALL, "--iterations=300", "--run-dir=back"]) == 0
+    (here / "back" / "solved.json").write_text('{"iteration": 250, "sequences": 250}')
+    assert train.main(["--resume", "--run-dir=back", "--iterations=300"]) == 0
+    assert runs.read_solved(here / "back") == {"iteration": 250, "sequences": 250}
+    assert train.main(["--resume", "--run-dir=back", "--checkpoint=step-200"]) == 0
+    assert runs.read_solved(here / "back") is None
