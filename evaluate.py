@@ -25,7 +25,9 @@ def main(argv=None):
     source.add_argument("--weights", type=Path, metavar="FILE", help="a model saved by model.save, a .keras file")
     source.add_argument("--reference-checkpoint", type=name, metavar="PREFIX", help="the reference's weights")
     parser.add_argument("--checkpoint", type=name, metavar="step-N", help="of --run-dir; its newest by default")
-    parser.add_argument("--task", choices=TASKS, default="copy", help="of --weights (default copy)")
+    parser.add_argument(
+        "--task", choices=TASKS, help="of --weights (default: that of a config.json beside the file, or else copy)"
+    )
     parser.add_argument(
         "--lengths",
         type=_lengths,
@@ -43,6 +45,8 @@ def main(argv=None):
     arguments = parser.parse_args(argv)
     if arguments.checkpoint is not None and not arguments.run_dir:
         parser.error(f"argument --checkpoint: {arguments.checkpoint} needs --run-dir")
+    if arguments.task is not None and not arguments.weights:
+        parser.error(f"argument --task: {arguments.task} needs --weights")
     try:
         if arguments.run_dir:
             task, model = load_run(arguments.run_dir, arguments.checkpoint)

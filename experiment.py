@@ -160,13 +160,26 @@ def load_run(run_dir, checkpoint=None):
     return task, _load_model(saved, task)
 
 
-def load_weights(path, task):
-    """The task of that name and the model in a .keras file.
+def load_weights(path, task_name=None):
+    """The task and the model in a .keras file.
+
+    Args:
+        path: the file. If a run's config.json is beside it, the task is the run's.
+        task_name: of a task with its default bounds, instead; None for the copy task where there is no run's.
 
     Raises:
         CheckpointError: the file is missing, damaged, holds something else, or does not fit the task.
+        RunError: the config.json is damaged, or has another task.
     """
-    task = TASKS[task]()
+    run_dir = Path(path).parent
+    if not (run_dir / "config.json").exists():
+        task = TASKS[task_name or "copy"]()
+        return task, _load_model(path, task)
+    config = read_config(run_dir)
+    with refusing_config(run_dir):
+        task = build_task(config)
+    if task_name not in (None, task.name):
+        raise RunError(f"{run_dir}/config.json has the task {task.name}, not {task_name}")
     return task, _load_model(path, task)
 
 

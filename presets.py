@@ -1,8 +1,9 @@
 """What `--preset` sets: everything about a run that has a default.
 
-Sections: `task` goes to the task, `ntm` to `ntm.NTM`, `optimizer` to `keras.optimizers.RMSprop` (but for
-`initial_velocity`, the first value of its mean square, and `decay_steps`, the updates after which the learning rate has
-halved, as 1 / (1 + updates / decay_steps)) and `training` to `ntm.training.Trainer`.
+Sections: `task` goes to the task, `ntm`, the section `model` of a configuration, to `ntm.NTM`, `optimizer` to
+`keras.optimizers.RMSprop` (but for `initial_velocity`, the first value of its mean square, and `decay_steps`, the
+updates after which the learning rate has halved, as 1 / (1 + updates / decay_steps)) and `training` to
+`ntm.training.Trainer`.
 """
 
 from ntm import reference
@@ -43,7 +44,7 @@ PRESETS = {
 
 # Tables 1 to 3 of the paper: the sizes that are not those of the copy task's NTM, 100 units and one head of each kind.
 # Of its two-layer controller for the sort, 2 x 100 units, ours is one layer of 200.
-SIZES = {
+PAPER_MODELS = {
     ("copy", "lstm"): {"controller_units": 256},
     ("repeat-copy", "lstm"): {"controller_units": 512},
     ("associative-recall", "ntm-feedforward"): {"controller_units": 256, "read_heads": 4, "write_heads": 4},
@@ -60,7 +61,7 @@ def sections(preset, task="copy", model="ntm-lstm"):
     chosen = PRESETS[preset]
     return {
         "task": {**chosen["task"]} if task == "copy" else {},
-        "model": {**(chosen["ntm"] if model != "lstm" else {}), **SIZES.get((task, model), {})},
+        "model": {**(chosen["ntm"] if model != "lstm" else {}), **PAPER_MODELS.get((task, model), {})},
         "optimizer": {**chosen["optimizer"]},
         "training": {**chosen["training"]},
     }

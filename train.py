@@ -43,19 +43,19 @@ ROWS_A_LINE = 10  # rows of metrics.csv between printed lines, where no terminal
 
 RESUMABLE = ("iterations", "stop_when_solved", "figures")  # what --resume may change
 
-SIZE = whole_number(1, 2**20)
+COUNT = whole_number(1, 2**20)
 
 # The options that settle a run: where in its configuration each goes, its type and its help.
 SETTINGS = {
     "--iterations": ("iterations", whole_number(1), "updates of the weights"),
     "--seed": ("seed", whole_number(0), "settles the weights and the data"),
-    "--batch-size": ("training.batch_size", SIZE, "sequences an update"),
-    "--controller-units": ("model.controller_units", SIZE, "width of the controller, or of each layer of the LSTM"),
-    "--controller-layers": ("model.controller_layers", SIZE, "of the LSTM that has no memory"),
-    "--memory-locations": ("model.memory_locations", SIZE, "N"),
-    "--memory-width": ("model.memory_width", SIZE, "W"),
-    "--read-heads": ("model.read_heads", SIZE, "R"),
-    "--write-heads": ("model.write_heads", SIZE, "Q"),
+    "--batch-size": ("training.batch_size", COUNT, "sequences an update"),
+    "--controller-units": ("model.controller_units", COUNT, "width of the controller, or of each layer of the LSTM"),
+    "--controller-layers": ("model.controller_layers", COUNT, "of the LSTM that has no memory"),
+    "--memory-locations": ("model.memory_locations", COUNT, "N"),
+    "--memory-width": ("model.memory_width", COUNT, "W"),
+    "--read-heads": ("model.read_heads", COUNT, "R"),
+    "--write-heads": ("model.write_heads", COUNT, "Q"),
     "--shift-range": ("model.shift_range", whole_number(0, 2**20), "S: a head shifts by -S to +S locations; 2S+1 <= N"),
     "--learning-rate": ("optimizer.learning_rate", positive_number, "of RMSProp, at the start"),
     "--weight-noise": ("training.weight_noise", number_from_zero, "deviation of the noise on the weights in an update"),
@@ -70,7 +70,7 @@ SETTINGS = {
     **{
         "--" + field.name.replace("_", "-"): (
             f"task.{field.name}",
-            SIZE,
+            COUNT,
             "of the task " + " or ".join(task.name for task in TASKS.values() if field.name in task.fields()),
         )
         for task in TASKS.values()
@@ -218,6 +218,8 @@ def _resume(run_dir, checkpoint, settings):
         for path, value in settings.items():
             if (kept := _get(run.config, path)) != value:
                 option = path.removesuffix(".name").rpartition(".")[2]
+                if kept is None:
+                    raise ValueError(f"{option}={value} means nothing to the run in {run.path}")
                 raise ValueError(f"{option}={value} contradicts {run.path}/config.json, which has {kept}")
         _restore_newest(run, trainer, checkpoint)
         config = {**run.config, **changed}

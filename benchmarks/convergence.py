@@ -19,7 +19,6 @@ from cli import Parser, name, quiet_stderr, whole_number
 
 with quiet_stderr():
     from ntm import plots, runs
-    from ntm.evaluation import size_of
 
 ROOT = Path(__file__).resolve().parent.parent
 WRONG, BITS = "wrong_bits_", "bits_"  # columns of the size that follows: errors, and the cost
@@ -77,8 +76,8 @@ def train(run_dir, seed, options, sequences):
             measured = run(["evaluate.py", f"--run-dir={run_dir}", f"--sequences={sequences}", "--format=json"])
             for line in measured.stdout.splitlines():
                 row = json.loads(line)
-                size = size_of(row)
-                errors |= {WRONG + size: row["bit_errors_per_sequence"], BITS + size: row["bits_per_sequence"]}
+                errors[WRONG + row["size"]] = row["bit_errors_per_sequence"]
+                errors[BITS + row["size"]] = row["bits_per_sequence"]
         (run_dir / "errors.json").write_text(json.dumps(errors))
     solved = (runs.read_solved(run_dir) or {}).get("sequences")
     metrics = runs.read_metrics(run_dir)

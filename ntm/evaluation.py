@@ -49,13 +49,14 @@ class Evaluator:
             seed: a pair of integers; None for the evaluator's own.
 
         Returns:
-            A dict of task, length (the size's first number, whatever the task calls it), its other numbers by their
-            names, sequences, bit_errors_per_sequence, bit_error_rate, exact_sequences (the share without a wrong bit),
-            bits_per_sequence and least_bits_per_sequence (what no predictor can do without).
+            A dict of task, size (as `size_text` has it), length (its first number, whatever the task calls it), its
+            other numbers by their names, sequences, bit_errors_per_sequence, bit_error_rate, exact_sequences (the share
+            without a wrong bit), bits_per_sequence and least_bits_per_sequence (what no predictor can do without).
         """
         wrong, cost, least, bits = (tf.concat(values, 0).numpy() for values in zip(*self._results(size, seed)))
         return {
             "task": self._task.name,
+            "size": size_text(size),
             "length": size[0],
             **dict(zip(self._task.sizes[1:], size[1:])),
             "sequences": self._sequences,
@@ -166,11 +167,6 @@ def size_text(size):
     return "x".join(map(str, size))
 
 
-def size_of(row):
-    """The size of a row of `Evaluator.measure`, as text."""
-    return size_text(list(row.values())[1 : list(row).index("sequences")])
-
-
 def enclosing(*sizes):
     """The smallest size that none of these exceeds."""
     return tuple(map(max, zip(*sizes)))
@@ -188,7 +184,7 @@ def table(rows):
     yield "  ".join(f"{column:>14}" for column in columns)
     for row in rows:
         cells = (
-            size_of(row),
+            row["size"],
             row["sequences"],
             f"{row['bit_errors_per_sequence']:.3f}",
             f"{row['bit_error_rate']:.5f}",

@@ -85,7 +85,13 @@ class LSTM(keras.Model):
         return (*input_shape[:-1], self.options["output_size"])
 
     def initial_state(self, batch_size, seed=None):
-        """The LSTMState before the first step. Nothing in it is drawn: the seed is not used."""
+        """The LSTMState before the first step. Nothing in it is drawn: the seed is not used.
+
+        Raises:
+            ValueError: the model has no weights yet: call it once, or `build` it.
+        """
+        if not self.built:
+            raise ValueError("the model has no weights yet: call it once, or build it")
         return LSTMState(tuple(tf.repeat(weight[tf.newaxis], batch_size, axis=0) for weight in self._initial))
 
     def call(self, inputs, initial_state=None, steps=None):
@@ -94,8 +100,11 @@ class LSTM(keras.Model):
 
     def run(self, inputs, initial_state=None, steps=None):
         """As `call`, and tells where it ended: logits [B, T, O] and the final LSTMState."""
+        if not self.built:
+            self.build(inputs.shape)
         values = swap_batch_and_time(tf.cast(inputs, self.compute_dtype))
-        steps = tf.shape(values)[0] if steps is None else steps
+        length = tf.shape(values)[0]
+        steps = length if steps is None else tf.minimum(steps, length)
         state = self.initial_state(tf.shape(inputs)[0]) if initial_state is None else initial_state
         final = []
         for layer, *before in zip(self.stack, state.controller[::2], state.controller[1::2]):

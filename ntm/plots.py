@@ -100,7 +100,7 @@ def sequence(inputs, targets, outputs, mask):
     figure = Figure(figsize=(_WIDTH, 4.6), layout="constrained")
     axes = figure.subplots(len(rows), sharex=True)
     for axis, (name, values) in zip(axes, rows.items()):
-        image = _draw_field(axis, values, 0, 1)
+        image = _draw_field(axis, values, min(0, np.min(inputs)), max(1, np.max(inputs)))
         axis.set_ylabel(name)
         axis.set_yticks([])
     axes[-1].set_xlabel("time (steps)")

@@ -40,7 +40,7 @@ class Trainer:
     then has a few large operations to do, and to compile, instead of a dozen for each weight.
 
     Args:
-        model: an NTM, built.
+        model: an NTM or an LSTM, built.
         task: makes the batches, see tasks/task.py.
         optimizer: a Keras optimizer.
         loss: "sum" or "mean", see losses.py.
@@ -85,7 +85,9 @@ class Trainer:
 
     def variables(self):
         """All that decides how training goes on, by the names that checkpoints give it."""
-        own = (self.iteration, self.seconds, self._totals, self._updates_in_totals, self._usual_norm)
+        own = [self.iteration, self.seconds, self._totals, self._updates_in_totals]
+        if self.clip_ratio:
+            own.append(self._usual_norm)
         return {
             **model_variables(self.model),
             **{f"optimizer/{i}": variable for i, variable in enumerate(self.optimizer.variables)},

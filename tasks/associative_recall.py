@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from tasks.task import Batch, Task, at_steps, place, random_integers, random_vectors, split_seed
+from tasks.task import Batch, Task, at_steps, channels, place, random_integers, random_vectors, split_seed
 
 BITS, VECTORS = 6, 3  # of an item
 
@@ -56,13 +56,13 @@ class AssociativeRecall(Task):
         answering = (times >= answer_at) & (times < steps)
         # Each item after a step for its flag; the query, where the items end.
         items_in_place = tf.reshape(tf.pad(item, [[0, 0], [0, 0], [1, 0], [0, 0]]), [batch_size, -1, BITS])
-        inputs = [
+        inputs = channels(
             at_steps(flagged & (times < asking_at), batch_size),
             at_steps(flagged & (times >= asking_at) & (times < steps), batch_size),
             place(items_in_place, 0, total) + _shown_from(asked, asking_at + 1, times),
-        ]
-        mask = at_steps(answering, batch_size)[..., 0]
-        return Batch(tf.concat(inputs, axis=-1), _shown_from(wanted, answer_at, times), mask, steps, answer_at)
+        )
+        mask = at_steps(answering, batch_size)
+        return Batch(inputs, _shown_from(wanted, answer_at, times), mask, steps, answer_at)
 
 
 def _shown_from(item, start, times):

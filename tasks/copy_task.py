@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from tasks.task import Batch, Task, answer, at_steps, place, random_vectors
+from tasks.task import Batch, Task, answer, at_steps, channels, place, random_vectors
 
 BITS = 8
 
@@ -49,13 +49,13 @@ class CopyTask(Task):
         steps, total = self.steps(length), self.steps(most)
         times = tf.range(total)
         copying = (times >= length + 2) & (times < steps)
-        inputs = [
+        inputs = channels(
             at_steps(times == 0, batch_size),
             place(vectors, 1, total),
             at_steps(times == length + 1, batch_size),
-        ]
+        )
         targets = answer(vectors, times - length - 2, copying)
         if self.every_step:
             targets = tf.pad(targets, [[0, 0], [0, 0], [1, 1]])
-        mask = at_steps(times < steps if self.every_step else copying, batch_size)[..., 0]
-        return Batch(tf.concat(inputs, axis=-1), targets, mask, steps, length + 2)
+        mask = at_steps(times < steps if self.every_step else copying, batch_size)
+        return Batch(inputs, targets, mask, steps, length + 2)

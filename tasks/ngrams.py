@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 import tensorflow as tf
 
-from tasks.task import Batch, Task, at_steps, random_integers, split_seed
+from tasks.task import Batch, Task, at_steps, channels, random_integers, split_seed
 
 # A draw from Beta(1/2, 1/2) is sin(pi u / 2)^2 for an even u: of so many, as a table, the same in every mode.
 _QUANTILES = np.sin(np.pi / 2 * (np.arange(2**14) + 0.5) / 2**14) ** 2
@@ -19,7 +19,7 @@ class NGrams(Task):
     """Predict each bit of a sequence that obeys a law of its own.
 
     The law is a table: for each of the 2^k contexts, the k bits before, the probability of a 1, drawn anew for each
-    sequence from Beta(1/2, 1/2). The first k bits are even. With bits x, y and z, time runs to the right:
+    sequence from Beta(1/2, 1/2). The first k bits are fair. With bits x, y and z, time runs to the right:
 
         start flag   1 . .
         bits         . x y
@@ -38,39 +38,42 @@ class NGrams(Task):
     name: ClassVar[str] = "ngrams"
     input_size: ClassVar[int] = 2
     output_size: ClassVar[int] = 1
-    report_sizes: ClassVar[tuple] = ((200,),)
 
     def __post_init__(self):
         super().__post_init__()
-        if not 1 <= self.context <= 16:
-            raise ValueError(f"context={self.context} must be from 1 to 16")
+        if not 1 <= self.context <= 10:  # the estimator counts by context, at every step
+            raise ValueError(f"context={self.context} must be from 1 to 10")
+
+    @property
+    def report_sizes(self):
+        return (self.largest,)
 
     def steps(self, length):
         return length
 
     def sequences(self, seed, batch_size, size, room):
         (length,), (most,) = size, room
-        table_seed, first_seed, draws_seed = split_seed(seed, 3)
+        table_seed, draws_seed = split_seed(seed, 2)
         contexts = 2**self.context
         probabilities = tf.gather(
             tf.constant(_QUANTILES * _RESOLUTION, tf.int32),
             random_integers([batch_size, contexts], table_seed, 0, len(_QUANTILES) - 1),
         )
+        times = tf.range(most)
         draws = random_integers([most, batch_size], draws_seed, 0, _RESOLUTION - 1)
-        first = random_integers([most, batch_size], first_seed, 0, 1)
 
         def step(context, drawn):
-            time, even, draw = drawn
-            lawful = tf.cast(draw < tf.gather(probabilities, context, batch_dims=1), tf.int32)
-            return (2 * context + tf.where(time < self.context, even, lawful)) % contexts
+            time, draw = drawn
+            lawful = tf.gather(probabilities, context, batch_dims=1)
+            probability = tf.where(time < self.context, _RESOLUTION // 2, lawful)
+            return (2 * context + tf.cast(draw < probability, tf.int32)) % contexts
 
-        after = tf.scan(step, (tf.range(most), first, draws), tf.zeros([batch_size], tf.int32))
-        times = tf.range(most)
+        after = tf.scan(step, (times, draws), tf.zeros([batch_size], tf.int32))
         running = times < length
         bits = tf.transpose(tf.cast(after % 2, tf.float32)) * tf.cast(running, tf.float32)
         seen = tf.pad(bits, [[0, 0], [1, 0]])[:, :-1] * tf.cast(running, tf.float32)
-        inputs = tf.concat([at_steps(times == 0, batch_size), seen[..., tf.newaxis]], axis=-1)
-        mask = at_steps(running, batch_size)[..., 0]
+        inputs = channels(at_steps(times == 0, batch_size), seen)
+        mask = at_steps(running, batch_size)
         return Batch(inputs, bits[..., tf.newaxis], mask, length, tf.constant(0))
 
     def least_bits(self, batch):
@@ -86,9 +89,9 @@ class NGrams(Task):
         # The first bits have no context yet: they teach nothing and cost a bit each.
         lawful = tf.cast(tf.range(bits.shape[1]) >= self.context, tf.float32)
         here *= lawful[:, tf.newaxis]
-        same = tf.cast(bits, tf.float32)[..., tf.newaxis]
         ones, zeros = (
-            tf.reduce_sum(tf.cumsum(here * value, axis=1, exclusive=True) * here, axis=-1) for value in (same, 1 - same)
+            tf.reduce_sum(tf.cumsum(here * value, axis=1, exclusive=True) * here, axis=-1)
+            for value in (batch.targets, 1 - batch.targets)
         )
         right = tf.where(bits == 1, ones, zeros)
         probability = tf.where(lawful > 0, (right + 0.5) / (ones + zeros + 1), 0.5)

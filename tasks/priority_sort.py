@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from tasks.task import Batch, Task, answer, at_steps, place, random_integers, random_vectors, split_seed
+from tasks.task import Batch, Task, answer, at_steps, channels, place, random_integers, random_vectors, split_seed
 
 BITS = 8
 _RESOLUTION = 2**22  # priorities are as many even steps from -1 to 1
@@ -35,7 +35,6 @@ class PrioritySort(Task):
     name: ClassVar[str] = "priority-sort"
     input_size: ClassVar[int] = BITS + 2
     output_size: ClassVar[int] = BITS
-    report_sizes: ClassVar[tuple] = ((20,),)
 
     def __post_init__(self):
         if not 1 <= self.highest <= self.min_length:
@@ -45,6 +44,10 @@ class PrioritySort(Task):
     @property
     def smallest(self):
         return self.highest
+
+    @property
+    def report_sizes(self):
+        return (self.largest,)
 
     def steps(self, length):
         return length + 1 + self.highest
@@ -62,11 +65,11 @@ class PrioritySort(Task):
         steps, total = self.steps(length), self.steps(most)
         times = tf.range(total)
         answering = (times > length) & (times < steps)
-        inputs = [
+        inputs = channels(
             place(vectors, 0, total),
             place(priorities[..., tf.newaxis], 0, total),
             at_steps(times == length, batch_size),
-        ]
-        mask = at_steps(answering, batch_size)[..., 0]
+        )
+        mask = at_steps(answering, batch_size)
         targets = answer(ordered, times - length - 1, answering)
-        return Batch(tf.concat(inputs, axis=-1), targets, mask, steps, length + 1)
+        return Batch(inputs, targets, mask, steps, length + 1)

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from tasks.task import Batch, Task, answer, at_steps, place, random_vectors
+from tasks.task import Batch, Task, answer, at_steps, channels, place, random_vectors
 
 BITS = 8
 
@@ -53,19 +53,19 @@ class RepeatCopy(Task):
         times = tf.range(total)
         ending = times == length + 1
         answering = (times >= length + 2) & (times < steps)
-        inputs = [
+        inputs = channels(
             at_steps(times == 0, batch_size),
             place(vectors, 1, total),
             at_steps(ending, batch_size),
             at_steps(ending, batch_size, self._normalised(repeats)),
-        ]
+        )
         done = times == steps - 1
-        targets = [
+        targets = channels(
             answer(vectors, (times - length - 2) % length, answering & ~done),
             at_steps(done, batch_size),
-        ]
-        mask = at_steps(answering, batch_size)[..., 0]
-        return Batch(tf.concat(inputs, axis=-1), tf.concat(targets, axis=-1), mask, steps, length + 2)
+        )
+        mask = at_steps(answering, batch_size)
+        return Batch(inputs, targets, mask, steps, length + 2)
 
     def _normalised(self, repeats):
         choices = self.max_repeats - self.min_repeats + 1

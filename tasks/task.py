@@ -8,6 +8,7 @@ import tensorflow as tf
 
 # Gives the same integers in eager, graph and compiled code; its floats are not the same, nor is the default generator.
 _GENERATOR = "philox"
+MOST_STEPS = 2**22  # of a sequence: far beyond any memory, well within an int32
 
 
 class Batch(NamedTuple):
@@ -45,6 +46,9 @@ class Task(abc.ABC):
                 raise ValueError(f"min_{size}={low} must be at least {self.smallest}")
             if high < low:
                 raise ValueError(f"max_{size}={high} is below min_{size}={low}")
+        if self.steps(*self.largest) > MOST_STEPS:
+            bounds = " and ".join(f"max_{name}={number}" for name, number in zip(self.sizes, self.largest))
+            raise ValueError(f"{bounds}: sequences of {self.steps(*self.largest)} steps, more than {MOST_STEPS}")
 
     def check(self, size):
         """Raises ValueError if there is no sequence of that size, a tuple of integers."""
@@ -52,6 +56,8 @@ class Task(abc.ABC):
             raise ValueError(f"a size of {self.name} is {' x '.join(self.sizes)}")
         if min(size) < self.smallest:
             raise ValueError(f"{self.name} begins at {self.smallest}")
+        if self.steps(*size) > MOST_STEPS:
+            raise ValueError(f"a sequence of {self.steps(*size)} steps, more than {MOST_STEPS}")
 
     @classmethod
     def fields(cls):
@@ -87,12 +93,12 @@ class Task(abc.ABC):
         Returns:
             Batch.
         """
-        *size_seeds, seed = split_seed(seed, len(self.sizes) + 1)
+        *size_seeds, contents_seed = split_seed(seed, len(self.sizes) + 1)
         if size is None:
             size = [random_integers([], seed, *self._bounds(name)) for name, seed in zip(self.sizes, size_seeds)]
         else:
             size = tf.unstack(tf.reshape(size, [len(self.sizes)]))
-        return self.sequences(seed, batch_size, tuple(size), room or self.largest)
+        return self.sequences(contents_seed, batch_size, tuple(size), room or self.largest)
 
     def least_bits(self, batch):
         """What a batch's sequences cost, in bits, whoever predicts them as well as can be: [B]. 0 if not overridden."""
@@ -118,9 +124,13 @@ def random_vectors(seed, batch_size, number, room, bits):
 
 
 def at_steps(chosen, batch_size, value=1.0):
-    """A channel [B, T, 1] that has a value where `chosen`, booleans [T], is true, and 0 elsewhere."""
-    channel = tf.where(chosen, tf.cast(value, tf.float32), 0.0)
-    return tf.tile(channel[tf.newaxis, :, tf.newaxis], [batch_size, 1, 1])
+    """A channel [B, T] that has a value where `chosen`, booleans [T], is true, and 0 elsewhere."""
+    return tf.tile(tf.where(chosen, tf.cast(value, tf.float32), 0.0)[tf.newaxis], [batch_size, 1])
+
+
+def channels(*parts):
+    """Channels [B, T] and vectors [B, T, C] side by side: [B, T, ...]."""
+    return tf.concat([part if part.shape.rank == 3 else part[..., tf.newaxis] for part in parts], axis=-1)
 
 
 def place(vectors, start, steps):

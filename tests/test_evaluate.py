@@ -27,6 +27,7 @@ def test_evaluate_prints_a_table_or_json(finished, here, capsys):
             "least_bits_per_sequence",
             "length",
             "sequences",
+            "size",
             "task",
         ]
     ] * 2
@@ -57,14 +58,17 @@ def test_a_task_of_two_sizes_and_a_model_without_memory(here, capsys, monkeypatc
     assert "10x20" in capsys.readouterr().out
     drawn = {path.stem for path in (here / "lstm").glob("*.png")}
     assert drawn == {"sequence", "learning_curves"}
+    found = []
     for source in ("--run-dir=lstm", "--weights=lstm/model.keras"):
-        wanted = [source, "--task=repeat-copy", "--lengths=1x2,3x1", "--sequences=5", "--format=json"]
-        assert evaluate.main(wanted) == 0
-        rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-        assert [(row["task"], row["length"], row["repeats"]) for row in rows] == [
-            ("repeat-copy", 1, 2),
-            ("repeat-copy", 3, 1),
-        ]
+        assert evaluate.main([source, "--lengths=1x2,3x1", "--sequences=5", "--format=json"]) == 0
+        found.append([json.loads(line) for line in capsys.readouterr().out.splitlines()])
+    assert [(row["task"], row["size"], row["length"], row["repeats"]) for row in found[0]] == [
+        ("repeat-copy", "1x2", 1, 2),
+        ("repeat-copy", "3x1", 3, 1),
+    ]
+    assert found[0] == found[1]  # the task of the model is the run's, bounds and all
+    task = "lstm/config.json has the task repeat-copy, not copy"
+    assert task in refused(capsys, evaluate.main, "--weights=lstm/model.keras", "--task=copy")
     assert "--lengths: 3: a size of repeat-copy is length x repeats" in refused(
         capsys, evaluate.main, "--run-dir=lstm", "--lengths=3"
     )
@@ -99,10 +103,12 @@ def test_evaluate_refuses_damaged_and_unfitting_models(finished, here, capsys):
         (["--reference-checkpoint=nowhere"], ["nowhere.index is missing"]),
         (["--weights=whole/config.json"], ["whole/config.json"]),
         (["--weights=whole"], ["whole is not a file"]),
+        (["--run-dir=whole", "--task=copy"], ["--task", "copy", "--weights"]),
         (["--weights=x.keras", "--checkpoint=step-7"], ["--checkpoint", "step-7", "--run-dir"]),
         (["--run-dir=whole", "--lengths=0"], ["--lengths", "'0'"]),
         (["--run-dir=whole", "--lengths=10,,20"], ["--lengths", "''"]),
         (["--run-dir=whole", "--lengths=10x2"], ["--lengths", "10x2", "length"]),
+        (["--run-dir=whole", "--lengths=2097152"], ["--lengths", "'2097152'"]),
         (["--run-dir=whole", "--sequences=0"], ["--sequences", "'0'"]),
         (["--run-dir=whole", "--format=xml"], ["--format", "'xml'"]),
         (["--run-dir=whole", "--length=3"], ["--length=3"]),

@@ -93,6 +93,10 @@ def test_another_architectures_checkpoint_is_refused_in_one_line(finished, works
         (["--min-items=3"], ["--min-items=3", "task copy"]),
         (["--task=associative-recall", "--min-items=1"], ["--min-items=1", "at least 2"]),
         (["--task=priority-sort", "--highest=21"], ["--highest=21"]),
+        (
+            ["--task=repeat-copy", "--max-length=99999", "--max-repeats=999"],
+            ["--max-length=99999", "--max-repeats=999"],
+        ),
         (["--model=lstm", "--memory-width=5"], ["--memory-width=5", "model lstm"]),
         (["--controller-layers=2"], ["--controller-layers=2", "model ntm-lstm"]),
         (["--iteration=5"], ["--iteration=5"]),
@@ -101,6 +105,7 @@ def test_another_architectures_checkpoint_is_refused_in_one_line(finished, works
         (["--run-dir=whole"], ["whole holds a run", "--resume"]),
         (["--run-dir=whole/config.json/x"], ["whole/config.json/x cannot be written"]),
         (["--resume", "--run-dir=whole", "--seed=3"], ["--seed=3", "whole/config.json", "0"]),
+        (["--resume", "--run-dir=whole", "--min-items=3"], ["--min-items=3 means nothing"]),
         (["--resume", "--run-dir=whole", "--max-length=9"], ["--max-length=9", "whole/config.json", "3"]),
         (["--resume", "--run-dir=whole", "--model=ntm-feedforward"], ["--model=ntm-feedforward", "ntm-lstm"]),
         (["--resume", "--run-dir=whole", "--iterations=599"], ["--iterations=599", "600"]),
