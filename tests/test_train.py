@@ -172,7 +172,7 @@ def test_a_figure_that_cannot_be_written_costs_nothing_else(here, capsys, monkey
     monkeypatch.setattr(train, "SEQUENCES", 2)
     assert train.main([*SMALL, "--iterations=40", "--run-dir=no-figures"]) == 0
     out, err = capsys.readouterr()
-    assert "no-figures/memory_map.png cannot be written" in err and err.count("\n") == 1
+    assert "no-figures/sequence.png cannot be written" in err and err.count("\n") == 1
     assert (here / "no-figures" / "model.keras").exists() and "120" in out
 
 
