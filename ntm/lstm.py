@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from ntm.controller import LSTMController
+from ntm.model import SequenceModel
 from ntm.unroll import summed_outer_product, swap_batch_and_time
 
 
@@ -16,7 +17,7 @@ class LSTMState(NamedTuple):
 
 
 @keras.saving.register_keras_serializable(package="ntm")
-class LSTM(keras.Model):
+class LSTM(SequenceModel):
     """Layers of LSTM over sequences and a linear output layer: in a run, what an `NTM` is.
 
     The state before the first step is learned. Unlike the paper's, each layer sees the one below alone.
@@ -30,6 +31,8 @@ class LSTM(keras.Model):
     Raises:
         ValueError: an argument is out of range; the message names it and its value.
     """
+
+    state_type = LSTMState
 
     def __init__(
         self,
@@ -63,9 +66,6 @@ class LSTM(keras.Model):
         ]
         self.output_layer = keras.layers.Dense(output_size, dtype=self.dtype_policy, name="output")
 
-    def get_config(self):
-        return {**super().get_config(), **self.options}
-
     def build(self, input_shape):
         units = self.options["controller_units"]
         for i, layer in enumerate(self.stack):
@@ -81,17 +81,7 @@ class LSTM(keras.Model):
         """I of a model that is built."""
         return self.stack[0].kernel.shape[0]
 
-    def compute_output_shape(self, input_shape):
-        return (*input_shape[:-1], self.options["output_size"])
-
-    def initial_state(self, batch_size, seed=None):
-        """The LSTMState before the first step. Nothing in it is drawn: the seed is not used.
-
-        Raises:
-            ValueError: the model has no weights yet: call it once, or `build` it.
-        """
-        if not self.built:
-            raise ValueError("the model has no weights yet: call it once, or build it")
+    def _initial_state(self, batch_size, seed):
         return LSTMState(tuple(tf.repeat(weight[tf.newaxis], batch_size, axis=0) for weight in self._initial))
 
     def call(self, inputs, initial_state=None, steps=None):
@@ -100,12 +90,10 @@ class LSTM(keras.Model):
 
     def run(self, inputs, initial_state=None, steps=None):
         """As `call`, and tells where it ended: logits [B, T, O] and the final LSTMState."""
-        if not self.built:
-            self.build(inputs.shape)
-        values = swap_batch_and_time(tf.cast(inputs, self.compute_dtype))
-        length = tf.shape(values)[0]
+        inputs = self._prepared(inputs)
+        values, length = swap_batch_and_time(inputs), tf.shape(inputs)[1]
         steps = length if steps is None else tf.minimum(steps, length)
-        state = self.initial_state(tf.shape(inputs)[0]) if initial_state is None else initial_state
+        state = self._state_or_initial(inputs, initial_state)
         final = []
         for layer, *before in zip(self.stack, state.controller[::2], state.controller[1::2]):
             values, *after = _unroll(layer, values, before, steps)

@@ -1,4 +1,4 @@
-"""The NTM as a Keras model."""
+"""The NTM as a Keras model, and what it has in common with the baseline in lstm.py."""
 
 import keras
 import tensorflow as tf
@@ -7,8 +7,48 @@ from ntm.cell import NTMCell, NTMState
 from ntm.unroll import trace, unroll
 
 
+class SequenceModel(keras.Model):
+    """A model over sequences, from a state that it has weights for, with a linear output layer.
+
+    Subclasses have `options`, a dict of their constructor's arguments, a `state_type`, and `_initial_state`.
+    """
+
+    def get_config(self):
+        return {**super().get_config(), **self.options}
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.options["output_size"])
+
+    def initial_state(self, batch_size, seed=None):
+        """The state before the first step, of the model's `state_type`.
+
+        Args:
+            batch_size: B.
+            seed: as for `NTMCell.get_initial_state`; a state in which nothing is drawn does not use it.
+
+        Raises:
+            ValueError: the model has no weights yet: call it once, or `build` it.
+        """
+        if not self.built:
+            raise ValueError("the model has no weights yet: call it once, or build it")
+        return self._initial_state(batch_size, seed)
+
+    def _prepared(self, inputs):
+        """The inputs as a tensor, the model built for them: what Keras does for `call` alone."""
+        inputs = tf.cast(inputs, self.compute_dtype)
+        if not self.built:
+            self.build(inputs.shape)
+        return inputs
+
+    def _state_or_initial(self, inputs, initial_state):
+        if initial_state is None:
+            return self.initial_state(tf.shape(inputs)[0])
+        state = self.state_type(*initial_state)
+        return tf.nest.map_structure(lambda tensor: tf.cast(tensor, self.compute_dtype), state)
+
+
 @keras.saving.register_keras_serializable(package="ntm")
-class NTM(keras.Model):
+class NTM(SequenceModel):
     """A Neural Turing Machine over sequences: an `NTMCell`, unrolled, and a linear output layer.
 
     Args:
@@ -19,6 +59,8 @@ class NTM(keras.Model):
     Raises:
         ValueError: an argument is out of range; the message names it and its value.
     """
+
+    state_type = NTMState
 
     def __init__(self, output_size, output_bias=True, name=None, dtype=None, trainable=True, **cell_options):
         super().__init__(name=name, dtype=dtype, trainable=trainable)
@@ -35,9 +77,6 @@ class NTM(keras.Model):
             name="output",
         )
 
-    def get_config(self):
-        return {**super().get_config(), **self.options}
-
     def build(self, input_shape):
         self.cell.build((None, input_shape[-1]))
         self.output_layer.build((None, self.cell.output_size))
@@ -47,17 +86,7 @@ class NTM(keras.Model):
         """I of a model that is built."""
         return self.cell.controller.kernel.shape[0]
 
-    def compute_output_shape(self, input_shape):
-        return (*input_shape[:-1], self.options["output_size"])
-
-    def initial_state(self, batch_size, seed=None):
-        """The NTMState before the first step; see `NTMCell.get_initial_state`.
-
-        Raises:
-            ValueError: the model has no weights yet: call it once, or `build` it.
-        """
-        if not self.built:
-            raise ValueError("the model has no weights yet: call it once, or build it")
+    def _initial_state(self, batch_size, seed):
         return NTMState.from_flat(self.cell.get_initial_state(batch_size, seed=seed))
 
     def call(self, inputs, mask=None, initial_state=None, steps=None):
@@ -94,16 +123,3 @@ class NTM(keras.Model):
         inputs = self._prepared(inputs)
         outputs, steps = trace(self.cell, inputs, self._state_or_initial(inputs, initial_state))
         return self.output_layer(outputs), steps
-
-    def _prepared(self, inputs):
-        """The inputs as a tensor, the model built for them: what Keras does for `call` alone."""
-        inputs = tf.cast(inputs, self.compute_dtype)
-        if not self.built:
-            self.build(inputs.shape)
-        return inputs
-
-    def _state_or_initial(self, inputs, initial_state):
-        if initial_state is None:
-            return self.initial_state(tf.shape(inputs)[0])
-        state = NTMState(*initial_state)
-        return tf.nest.map_structure(lambda tensor: tf.cast(tensor, self.compute_dtype), state)

@@ -44,10 +44,6 @@ class NGrams(Task):
         if not 1 <= self.context <= 10:  # the estimator counts by context, at every step
             raise ValueError(f"context={self.context} must be from 1 to 10")
 
-    @property
-    def report_sizes(self):
-        return (self.largest,)
-
     def steps(self, length):
         return length
 

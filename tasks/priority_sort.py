@@ -45,10 +45,6 @@ class PrioritySort(Task):
     def smallest(self):
         return self.highest
 
-    @property
-    def report_sizes(self):
-        return (self.largest,)
-
     def steps(self, length):
         return length + 1 + self.highest
 

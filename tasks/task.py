@@ -37,7 +37,6 @@ class Task(abc.ABC):
     smallest: ClassVar[int] = 1  # number in a size of which there is a sequence
     input_size: ClassVar[int]  # I
     output_size: ClassVar[int]  # O
-    report_sizes: ClassVar[tuple]  # tuples, where train.py and evaluate.py measure errors unless told otherwise
 
     def __post_init__(self):
         for size in self.sizes:
@@ -68,6 +67,11 @@ class Task(abc.ABC):
     def largest(self):
         """The upper bounds, a tuple as `sizes` names them."""
         return tuple(self._bounds(size)[1] for size in self.sizes)
+
+    @property
+    def report_sizes(self):
+        """The sizes, tuples, at which train.py and evaluate.py measure errors unless told otherwise."""
+        return (self.largest,)
 
     def _bounds(self, size):
         return getattr(self, f"min_{size}"), getattr(self, f"max_{size}")
