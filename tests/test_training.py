@@ -88,6 +88,14 @@ def test_a_gradient_far_above_the_usual_is_shortened_and_counts_as_it_was_kept()
     np.testing.assert_array_equal(trainer._clip(tf.zeros(3), tf.constant(0.0)), tf.zeros(3))
 
 
+def test_a_gradient_that_is_not_finite_is_left_out():
+    trainer = small_trainer(clip_ratio=100.0)
+    for broken in (np.inf, np.nan):
+        gradient = tf.constant([1.0, broken])
+        np.testing.assert_array_equal(trainer._clip(gradient, tf.norm(gradient)), [0, 0])
+    assert float(trainer._usual_norm) == 1
+
+
 def test_a_gradient_of_length_1_is_never_shortened_by_a_ratio_of_100():
     trainer = small_trainer(clip_ratio=100.0)
     trainer._usual_norm.assign(1e-9)
