@@ -53,11 +53,7 @@ def main(argv=None):
                 return 130
             parser.error(error.stderr.strip().splitlines()[-1])
     rows.sort(key=lambda row: row["seed"])
-    with (root / "convergence.csv").open("w", newline="") as file:
-        columns = dict.fromkeys(column for row in rows for column in row)  # a seed that ended at once measured nothing
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(root / "convergence.csv", rows)
     curves = [read_curve(root / f"seed-{row['seed']}") for row in rows]
     plots.convergence(curves, [row["solved_at"] for row in rows]).savefig(root / "convergence.png", dpi=120)
     for line in summary(rows, text):
@@ -79,11 +75,16 @@ def train(run_dir, seed, options, sequences):
                 errors[WRONG + row["size"]] = row["bit_errors_per_sequence"]
                 errors[BITS + row["size"]] = row["bits_per_sequence"]
         (run_dir / "errors.json").write_text(json.dumps(errors))
+    return read_row(run_dir)
+
+
+def read_row(run_dir):
+    """What is to be told of a run that `train` has finished: a dict of the columns of the CSV."""
     solved = (runs.read_solved(run_dir) or {}).get("sequences")
     metrics = runs.read_metrics(run_dir)
     seen, wrong = metrics["sequences"], metrics["hamming_distance"]
     return {
-        "seed": seed,
+        "seed": runs.read_config(run_dir)["seed"],
         "solved_at": solved,
         "rows_with_errors_since": solved and int(np.sum(wrong[seen > solved] > 0)),
         "sequences": int(seen[-1]) if len(seen) else 0,
@@ -98,6 +99,14 @@ def run(command, not_finite=False):
     if ended.returncode != 0 and not (not_finite and "is not finite at iteration" in ended.stderr):
         raise subprocess.CalledProcessError(ended.returncode, command, ended.stdout, ended.stderr or "no message")
     return ended
+
+
+def write_rows(path, rows):
+    """Writes dicts, not all of which need have all columns, as a CSV file."""
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, dict.fromkeys(column for row in rows for column in row), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def report(row):

@@ -5,6 +5,7 @@ channels of the input or the output.
 """
 
 import io
+import math
 
 import numpy as np
 from matplotlib.animation import FuncAnimation
@@ -15,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 # Of Okabe and Ito's palette, which colour-blind readers can tell apart.
 _LINE, _BAND, _MARK = "#0072B2", "#56B4E9", "#D55E00"
 _WRITE, _READ = "#009E73", "#D55E00"
+_MODELS = "#0072B2", "#E69F00", "#CC79A7"
 _FIELD = "cividis"  # made for colour-blind readers; for values, from dark to light
 _WIDTH = 8.0  # inches: 800 pixels at 100 dots an inch
 _VISITED = 0.05  # a weight above this counts as a visit
@@ -334,6 +336,46 @@ def convergence(curves, solved):
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
     return figure
+
+
+def results(curves):
+    """Bits a sequence against training sequences, a plot a task, a colour a model, a line a seed.
+
+    Args:
+        curves: from tasks to dicts from models to lists of pairs: sequences and bits a sequence, [K].
+
+    Returns:
+        Figure.
+    """
+    rows = math.ceil((len(curves) + 1) / 2)  # the last place is the legend's
+    figure = Figure(figsize=(_WIDTH, 2.6 * rows), layout="constrained")
+    axes = figure.subplots(rows, 2).flat
+    colours = {}
+    for (task, models), axis in zip(curves.items(), axes):
+        for model, seeds in models.items():
+            colour = colours.setdefault(model, _MODELS[len(colours)])
+            for sequences, bits in seeds:
+                axis.plot(sequences / 1000, _smoothed(bits), color=colour, linewidth=0.9)
+        axis.set_title(task, fontsize="medium")
+        least, most = axis.get_ylim()
+        if least < most / 10:
+            axis.set_yscale("log")
+            axis.set_ylim(bottom=max(1e-3, least))
+        axis.set_xlabel("thousand training sequences", fontsize="small")
+        axis.set_ylabel("bits a sequence", fontsize="small")
+        axis.spines[["top", "right"]].set_visible(False)
+    for axis in axes:  # what no task has taken
+        axis.set_axis_off()
+    for model, colour in colours.items():
+        axis.plot([], [], color=colour, label=model)
+    figure.legend(*axis.get_legend_handles_labels(), loc="lower right", frameon=False)
+    return figure
+
+
+def _smoothed(values, width=5):
+    """Running means: of fewer values near the ends."""
+    kernel = np.ones(min(width, len(values)))
+    return np.convolve(values, kernel, "same") / np.convolve(np.ones(len(values)), kernel, "same")
 
 
 def _draw_field(axes, values, least, most):

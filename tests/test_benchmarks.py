@@ -1,12 +1,14 @@
 """The benchmarks run; what they measure is not tested here."""
 
 import csv
+import json
+import shutil
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from benchmarks import carried_state, convergence, figures, literal_sharpening, speed
+from benchmarks import carried_state, convergence, figures, literal_sharpening, results, speed
 from ntm.addressing import shift
 
 
@@ -70,6 +72,25 @@ def test_convergence_trains_seeds_and_goes_on_where_it_was(tmp_path, monkeypatch
 
 
 TRAIN = convergence.train
+
+
+def test_results_tells_of_every_finished_run_and_of_no_other(small_run, tmp_path):
+    for run, wrong in (("copy-ntm-lstm/seed-0", 2.0), ("copy-ntm-lstm/seed-1", 4.0), ("copy-lstm/seed-0", None)):
+        shutil.copytree(small_run, tmp_path / run)
+        if wrong is not None:
+            errors = {"ended": "", "wrong_bits_20": wrong, "bits_20": 2 * wrong}
+            (tmp_path / run / "errors.json").write_text(json.dumps(errors))
+    results.report(tmp_path)
+    with (tmp_path / "results.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["model"], row["wrong_bits_20"], row["bits_in_training"]) for row in rows] == [
+        ("ntm-lstm", "2.0", "13.0"),
+        ("ntm-lstm", "4.0", "13.0"),
+    ]
+    _, _, *lines = (tmp_path / "results.md").read_text().splitlines()
+    (line,) = lines
+    assert line.split(" | ")[2:] == ["2", "4", "0.0", "4, 4", "13 (13 to 13)", "20", "3 (2 to 4)", "6 (4 to 8) |"]
+    assert (tmp_path / "results.png").stat().st_size > 1000
 
 
 def test_figures_draws_all_of_a_run(small_run, tmp_path, monkeypatch, capsys):
