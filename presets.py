@@ -19,7 +19,7 @@ PRESETS = {
             "decay_steps": 10_000,
             "rho": 0.95,
             "momentum": 0.9,
-            "epsilon": 1e-4,
+            "epsilon": 1e-3,
             "centered": True,
             "global_clipnorm": 10.0,
         },
@@ -55,12 +55,44 @@ PAPER_MODELS = {
     ("priority-sort", "lstm"): {"controller_units": 128},
 }
 
-# What the `paper` preset has otherwise for a task and a model: docs/recipe.md says what for.
+# What the `paper` preset has otherwise for a task and a model; docs/recipe.md and docs/results.md say what for.
+_LSTM = {"optimizer": {"learning_rate": 3e-4}, "training": {"weight_noise": 0.0}}
 RECIPES = {
     ("copy", "ntm-lstm"): {
         "model": {"forget_bias": -1.0, "read_gate_bias": 4.0},
+        "optimizer": {"epsilon": 1e-4},
         "training": {"weight_noise": 0.06},
     },
+    ("copy", "lstm"): _LSTM,
+    ("repeat-copy", "ntm-lstm"): {
+        "model": {"read_gate_bias": 4.0},
+        "optimizer": {"epsilon": 1e-4},
+        "training": {"weight_noise": 0.02},
+    },
+    ("repeat-copy", "ntm-feedforward"): {
+        "optimizer": {"learning_rate": 3e-4},
+        "training": {"weight_noise": 0.02},
+    },
+    ("repeat-copy", "lstm"): _LSTM,
+    ("associative-recall", "ntm-lstm"): {"optimizer": {"epsilon": 1e-4}},
+    # Many heads that each move by location, sharply, and a controller whose state is what they read: gradients of 1e10
+    # and more until it has learned not to. Smaller weights, a smaller step, and write heads that go by content help.
+    ("associative-recall", "ntm-feedforward"): {
+        "model": {"recurrent_std": 0.05, "heads_std": 0.05},
+        "optimizer": {"learning_rate": 3e-4},
+    },
+    ("associative-recall", "lstm"): _LSTM,
+    ("ngrams", "ntm-feedforward"): {
+        "model": {"recurrent_std": 0.05, "write_gate_bias": 2.0, "write_sharpness_bias": 0.0},
+        "optimizer": {"learning_rate": 3e-4},
+    },
+    ("ngrams", "lstm"): _LSTM,
+    ("priority-sort", "ntm-lstm"): {"training": {"weight_noise": 0.01}},
+    ("priority-sort", "ntm-feedforward"): {
+        "model": {"recurrent_std": 0.05, "heads_std": 0.05, "write_gate_bias": 0.0, "write_sharpness_bias": 0.0},
+        "optimizer": {"learning_rate": 1e-4},
+    },
+    ("priority-sort", "lstm"): _LSTM,
 }
 
 

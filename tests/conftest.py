@@ -9,6 +9,7 @@ program_cache.share()
 with quiet_stderr():
     import keras
 
+    import train
     from command_line import SMALL, start
     from experiment import build_trainer, complete, default_config
     from ntm.runs import RunDirectory
@@ -72,4 +73,5 @@ def finished(workspace):
 @pytest.fixture
 def here(workspace, monkeypatch):
     monkeypatch.chdir(workspace)
+    monkeypatch.setattr(train, "SEQUENCES", 200)  # of a run's table: what they cost is none of the tests' business
     return workspace
