@@ -1,9 +1,11 @@
 """What `--preset` sets: everything about a run that has a default.
 
-Sections: `task` goes to the task, `ntm`, the section `model` of a configuration, to `ntm.NTM`, `optimizer` to
-`keras.optimizers.RMSprop` (but for `initial_velocity`, the first value of its mean square, and `decay_steps`, the
-updates after which the learning rate has halved, as 1 / (1 + updates / decay_steps)) and `training` to
-`ntm.training.Trainer`.
+A default is that of `RECIPES`, if there is one for the task and the model, or of `PAPER_MODELS`, or of the preset, or
+of the class that takes it.
+
+Sections: `task` goes to the task, `model` to `ntm.NTM` or `ntm.LSTM`, `optimizer` to `keras.optimizers.RMSprop` (but for
+`initial_velocity`, the first value of its mean square, and `decay_steps`, the updates after which the learning rate has
+halved, as 1 / (1 + updates / decay_steps)) and `training` to `ntm.training.Trainer`.
 """
 
 from ntm import reference
@@ -12,7 +14,7 @@ PRESETS = {
     # What trains best while every equation is the paper's.
     "paper": {
         "task": {},
-        "ntm": {},
+        "model": {},
         "optimizer": {
             # Graves (2013), "Generating sequences with recurrent neural networks", equations (38) to (41).
             "learning_rate": 1e-3,
@@ -28,7 +30,7 @@ PRESETS = {
     # The reference's; what is left of differences is in docs/fidelity.md.
     "reference": {
         "task": {"max_length": 10, "every_step": True},
-        "ntm": {**reference.ARCHITECTURE, "recurrent_std": 0.06},
+        "model": {**reference.ARCHITECTURE, "recurrent_std": 0.06},
         "optimizer": {
             "learning_rate": 1e-4,
             "rho": 0.9,
@@ -75,8 +77,9 @@ RECIPES = {
     },
     ("repeat-copy", "lstm"): _LSTM,
     ("associative-recall", "ntm-lstm"): {"optimizer": {"epsilon": 1e-4}},
-    # Many heads that each move by location, sharply, and a controller whose state is what they read: gradients of 1e10
-    # and more until it has learned not to. Smaller weights, a smaller step, and write heads that go by content help.
+    # The state of a feedforward controller is what its heads read. Many heads, or many steps, that each move by
+    # location, and sharply, make gradients of 1e10 and more of that. Smaller weights and a smaller step help and, where
+    # nothing has to be found by location, write heads that go by content, less sharply.
     ("associative-recall", "ntm-feedforward"): {
         "model": {"recurrent_std": 0.05, "heads_std": 0.05},
         "optimizer": {"learning_rate": 3e-4},
@@ -100,7 +103,8 @@ def sections(preset, task="copy", model="ntm-lstm"):
     """The sections of a preset for a task and a model, dicts that the caller may change."""
     chosen = {
         **PRESETS[preset],
-        "model": {**(PRESETS[preset]["ntm"] if model != "lstm" else {}), **PAPER_MODELS.get((task, model), {})},
+        # What a preset says of the model it says of the NTM.
+        "model": {**(PRESETS[preset]["model"] if model != "lstm" else {}), **PAPER_MODELS.get((task, model), {})},
         "task": PRESETS[preset]["task"] if task == "copy" else {},
     }
     recipe = RECIPES.get((task, model), {}) if preset == "paper" else {}

@@ -21,7 +21,8 @@ with quiet_stderr():
     from ntm import plots, runs
 
 ROOT = Path(__file__).resolve().parent.parent
-WRONG, BITS = "wrong_bits_", "bits_"  # columns of the size that follows: errors, and the cost
+# Columns of the size that follows: errors, the cost, and what the best predictor would pay.
+WRONG, BITS, LEAST = "wrong_bits_", "bits_", "least_bits_"
 
 
 def main(argv=None):
@@ -39,8 +40,8 @@ def main(argv=None):
         parser.error(f"argument --dir: {root} cannot be written: {error.strerror}")
     settings = root / "options.txt"
     text = shlex.join([*options, f"--sequences={arguments.sequences}"])
-    if settings.exists() and settings.read_text() != text:
-        parser.error(f"argument --dir: {root} holds runs of other options: {settings.read_text()}")
+    if any(root.glob("seed-*/config.json")) and settings.read_text() != text:
+        parser.error(f"argument --dir: {root} holds runs of other options: {settings.read_text()}; choose another")
     settings.write_text(text)
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
@@ -48,14 +49,15 @@ def main(argv=None):
         try:
             rows = [report(job.result()) for job in concurrent.futures.as_completed(jobs)]
         except (subprocess.CalledProcessError, KeyboardInterrupt) as error:
-            pool.shutdown(cancel_futures=True)  # waits for those that run, which Ctrl-C ends too
+            pool.shutdown(wait=False, cancel_futures=True)  # those that run come to their end; Ctrl-C ends them too
             if isinstance(error, KeyboardInterrupt):
                 return 130
             parser.error(error.stderr.strip().splitlines()[-1])
     rows.sort(key=lambda row: row["seed"])
     write_rows(root / "convergence.csv", rows)
-    curves = [read_curve(root / f"seed-{row['seed']}") for row in rows]
-    plots.convergence(curves, [row["solved_at"] for row in rows]).savefig(root / "convergence.png", dpi=120)
+    curves = [read_curve(root / f"seed-{row['seed']}") for row in rows if row["sequences"]]
+    if curves:
+        plots.convergence(curves, [row["solved_at"] for row in rows]).savefig(root / "convergence.png", dpi=120)
     for line in summary(rows, text):
         print(line)
     print(f"{root}/ holds convergence.csv, convergence.png and the runs")
@@ -74,7 +76,10 @@ def train(run_dir, seed, options, sequences):
                 row = json.loads(line)
                 errors[WRONG + row["size"]] = row["bit_errors_per_sequence"]
                 errors[BITS + row["size"]] = row["bits_per_sequence"]
-        (run_dir / "errors.json").write_text(json.dumps(errors))
+                errors[LEAST + row["size"]] = row["least_bits_per_sequence"]
+        aside = run_dir / "errors.json.new"  # where errors.json is, all is done, even after a kill
+        aside.write_text(json.dumps(errors))
+        aside.replace(run_dir / "errors.json")
     return read_row(run_dir)
 
 

@@ -18,9 +18,8 @@ from benchmarks import convergence
 from cli import Parser, name, quiet_stderr, whole_number
 
 with quiet_stderr():
-    from experiment import MODELS
+    from experiment import MODELS, default_config
     from ntm import plots, runs
-    from tasks import TASKS
 
 # Updates, of one sequence each.
 RUNS = {
@@ -49,11 +48,15 @@ def main(argv=None):
     parser.add_argument("--first-seed", type=whole_number(0), default=0, metavar="N", help="(default 0)")
     parser.add_argument("--jobs", type=whole_number(1), default=2, metavar="N", help="at a time (default 2)")
     parser.add_argument("--sequences", type=whole_number(1), default=1000, metavar="N", help="a size (default 1000)")
-    parser.add_argument("--task", choices=TASKS, help="this one alone")
+    parser.add_argument("--task", choices=dict.fromkeys(task for task, _ in RUNS), help="this one alone")
     parser.add_argument("--model", choices=MODELS, help="this one alone")
     parser.add_argument("--dir", type=name, default="runs/results", help="(default %(default)s)")
     arguments = parser.parse_args(argv)
     root = Path(arguments.dir)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"argument --dir: {root} cannot be written: {error.strerror}")
     chosen = [
         (task, model) for task, model in RUNS if arguments.task in (None, task) and arguments.model in (None, model)
     ]
@@ -67,21 +70,35 @@ def main(argv=None):
             for job in concurrent.futures.as_completed(jobs):
                 job.result()
                 print(jobs[job], flush=True)
-        except (subprocess.CalledProcessError, KeyboardInterrupt) as error:
-            pool.shutdown(cancel_futures=True)  # waits for those that run, which Ctrl-C ends too
+                report(root)
+        except (subprocess.CalledProcessError, runs.RunError, KeyboardInterrupt) as error:
+            pool.shutdown(wait=False, cancel_futures=True)  # those that run come to their end; Ctrl-C ends them too
             if isinstance(error, KeyboardInterrupt):
                 return 130
-            parser.error(error.stderr.strip().splitlines()[-1])
-    report(root)
+            why = error if isinstance(error, runs.RunError) else error.stderr.strip().splitlines()[-1]
+            parser.error(f"{jobs[job]}: {why}")
     print(f"{root}/ holds results.csv, results.md, results.png and the runs")
     return 0
 
 
 def train(root, task, model, seed, sequences):
-    """Trains a seed of a model on a task, or goes on with it, and measures it."""
-    options = [f"--task={task}", f"--model={model}", f"--iterations={RUNS[task, model]}"]
+    """Trains a seed of a model on a task, or goes on with it, and measures it.
+
+    Raises:
+        RunError: it was begun with other settings.
+    """
     run_dir = root / f"{task}-{model}" / f"seed-{seed}"
+    if (run_dir / "config.json").exists():
+        kept, now = (
+            runs.read_config(run_dir),
+            {**default_config(task=task, model=model), "iterations": RUNS[task, model]},
+        )
+        for name in ("iterations", "model", "optimizer", "training"):
+            known = kept[name] if name != "model" else {key: kept[name][key] for key in now[name]}
+            if known != now[name]:
+                raise runs.RunError(f"{run_dir} was begun with other settings: {name} {known}, now {now[name]}")
     run_dir.parent.mkdir(parents=True, exist_ok=True)
+    options = [f"--task={task}", f"--model={model}", f"--iterations={RUNS[task, model]}"]
     convergence.train(run_dir, seed, options, sequences)
 
 
@@ -89,12 +106,14 @@ def report(root):
     """Writes results.csv, results.md and results.png of all runs under `root` that are finished."""
     rows, curves = [], {}
     for task, model in RUNS:
-        for errors in sorted(root.glob(f"{task}-{model}/seed-*/errors.json")):
+        finished = root.glob(f"{task}-{model}/seed-*/errors.json")
+        for errors in sorted(finished, key=lambda path: int(path.parent.name.removeprefix("seed-"))):
             row, metrics = convergence.read_row(errors.parent), runs.read_metrics(errors.parent)
             sequences, bits = metrics["sequences"], metrics["bits_per_sequence"]
-            row["bits_in_training"] = np.mean(bits[sequences > row["sequences"] - NEAR_THE_END])
+            if len(sequences):  # not of a run that ended at once
+                row["bits_in_training"] = np.mean(bits[sequences > row["sequences"] - NEAR_THE_END])
+                curves.setdefault(task, {}).setdefault(model, []).append((sequences, bits))
             rows.append({"task": task, "model": model, **row})
-            curves.setdefault(task, {}).setdefault(model, []).append((sequences, bits))
     convergence.write_rows(root / "results.csv", rows)
     (root / "results.md").write_text("".join(f"{line}\n" for line in table(rows)))
     plots.results(curves).savefig(root / "results.png", dpi=100)
@@ -118,21 +137,31 @@ def table(rows):
     yield "|---" * len(columns) + "|"
     for (task, model), group in itertools.groupby(rows, key=lambda row: (row["task"], row["model"])):
         group = list(group)
+        seeds = str(len(group)) + "".join(f", {row['seed']} ended early" for row in group if row["ended"])
         minutes = statistics.median(row["seconds"] for row in group) / 60
         solved = ", ".join(f"{row['solved_at']:,}" for row in group if row["solved_at"] is not None) or "-"
-        what = [task, model, str(len(group)), f"{group[0]['sequences']:,}", f"{minutes:.1f}", solved]
+        what = [task, model, seeds, f"{RUNS[task, model]:,}", f"{minutes:.1f}", solved]
         what.append(spread(group, "bits_in_training"))
-        for size in convergence.sizes(group):
-            errors = [size, spread(group, convergence.WRONG + size), spread(group, convergence.BITS + size)]
-            yield f"| {' | '.join([*what, *errors])} |"
+        for size in convergence.sizes(group) or [""]:
+            bits = spread(group, convergence.BITS + size)
+            if any(row.get(convergence.LEAST + size) for row in group):
+                bits += f"; at best {spread(group, convergence.LEAST + size)}"
+            yield f"| {' | '.join([*what, size, spread(group, convergence.WRONG + size), bits])} |"
             what = [""] * len(what)
 
 
 def spread(rows, column):
-    """The median of a column and, of several rows, the least and the most."""
-    values = sorted(row[column] for row in rows)
-    median = f"{statistics.median(values):.3g}"
-    return median if len(values) == 1 else f"{median} ({values[0]:.3g} to {values[-1]:.3g})"
+    """The median of a column and, of several rows, the least and the most; "-" where no row has it."""
+    values = sorted(row[column] for row in rows if column in row)
+    if not values:
+        return "-"
+    median = number(statistics.median(values))
+    return median if len(values) == 1 else f"{median} ({number(values[0])} to {number(values[-1])})"
+
+
+def number(value):
+    """A number to three digits, or to a tenth of one that is large."""
+    return f"{value:.3g}" if abs(value) < 100 else f"{value:,.1f}"
 
 
 if __name__ == "__main__":

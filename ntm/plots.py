@@ -353,7 +353,7 @@ def results(curves):
     colours = {}
     for (task, models), axis in zip(curves.items(), axes):
         for model, seeds in models.items():
-            colour = colours.setdefault(model, _MODELS[len(colours)])
+            colour = colours[model] = colours.get(model) or _MODELS[len(colours)]
             for sequences, bits in seeds:
                 axis.plot(sequences / 1000, _smoothed(bits), color=colour, linewidth=0.9)
         axis.set_title(task, fontsize="medium")

@@ -52,8 +52,8 @@ class Trainer:
         clip_ratio: a gradient longer than so many times the usual length, a running mean of what was left of the
             gradients before and at least 0.01, is shortened to that; 0 leaves it. Once a task is learned the usual
             length is small, and a single hard sequence, whose gradient may be a million times longer, would throw the
-            weights far off. A gradient too long for a float is shortened to nothing: heads that move by location alone
-            for hundreds of steps have such.
+            weights far off. A gradient that is no number, or whose length overflows (from 1e19 on), counts as 0: heads
+            that move by location alone for hundreds of steps may have such.
         seed: an integer.
 
     Raises:

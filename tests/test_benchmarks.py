@@ -89,7 +89,7 @@ def test_results_tells_of_every_finished_run_and_of_no_other(small_run, tmp_path
     ]
     _, _, *lines = (tmp_path / "results.md").read_text().splitlines()
     (line,) = lines
-    assert line.split(" | ")[2:] == ["2", "4", "0.0", "4, 4", "13 (13 to 13)", "20", "3 (2 to 4)", "6 (4 to 8) |"]
+    assert line.split(" | ")[2:] == ["2", "30,000", "0.0", "4, 4", "13 (13 to 13)", "20", "3 (2 to 4)", "6 (4 to 8) |"]
     assert (tmp_path / "results.png").stat().st_size > 1000
 
 

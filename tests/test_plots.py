@@ -136,3 +136,14 @@ def test_convergence_shows_every_seed_and_all_of_the_longest():
     assert axes.get_xlim() == (0, 400)
     assert axes.get_title() == "3 seeds, 1 of them solved"
     assert axes.get_xlabel() == "training sequences" and axes.get_ylabel() == "wrong bits a sequence"
+
+
+def test_results_have_a_plot_a_task_and_a_colour_a_model():
+    curve = np.arange(1, 9), np.linspace(9, 0.1, 8)
+    figure = plots.results({task: {model: [curve, curve] for model in "abc"} for task in ("one", "two", "three")})
+    drawn = [axis for axis in figure.axes if axis.get_title()]
+    assert [axis.get_title() for axis in drawn] == ["one", "two", "three"]
+    for axis in drawn:
+        assert [line.get_color() for line in axis.lines][::2] == [line.get_color() for line in drawn[0].lines][::2]
+        assert len({line.get_color() for line in axis.lines}) == 3 and len(axis.lines) == 6
+    assert [text.get_text() for text in figure.legends[0].texts] == ["a", "b", "c"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from experiment import MODELS, build_model, default_config, refuse_strangers
+from experiment import MODELS, build_model, build_trainer, default_config, refuse_strangers
 from presets import RECIPES, sections
 from tasks import TASKS
 
@@ -29,9 +29,21 @@ def test_every_model_has_as_many_parameters_as_documented(task):
         assert f"{build_model(config).count_params():,}" == documented
 
 
-def test_a_recipe_is_the_paper_presets_alone_and_of_what_there_is():
-    assert all(task in TASKS and model in MODELS for task, model in RECIPES)
-    assert sections("paper")["training"]["weight_noise"] > 0 == sections("reference")["training"]["weight_noise"]
+@pytest.mark.parametrize("task, model", RECIPES)
+def test_a_recipe_is_what_a_trainer_is_made_of(task, model):
+    config = default_config(task=task, model=model)
+    for name, values in RECIPES[task, model].items():
+        assert values.items() <= config[name].items()
+    trainer = build_trainer(config)
+    for name, value in RECIPES[task, model].get("model", {}).items():
+        assert trainer.model.options[name] == value
+    rate = RECIPES[task, model].get("optimizer", {}).get("learning_rate", 1e-3)
+    assert float(trainer.optimizer.learning_rate) == pytest.approx(rate)
+
+
+def test_a_recipe_is_the_paper_presets_alone():
+    assert "forget_bias" in RECIPES["copy", "ntm-lstm"]["model"]
+    assert sections("reference")["model"]["forget_bias"] == 1
     changed = sections("paper")
     changed["optimizer"]["learning_rate"] = 7
     assert sections("paper")["optimizer"]["learning_rate"] < 1

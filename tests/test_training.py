@@ -96,6 +96,15 @@ def test_a_gradient_that_is_not_finite_is_left_out():
     assert float(trainer._usual_norm) == 1
 
 
+@pytest.mark.parametrize("clip_ratio, goes_on", [(100.0, True), (0.0, False)])
+def test_a_gradient_that_is_not_finite_ends_training_only_where_nothing_clips(clip_ratio, goes_on):
+    trainer = small_trainer(clip_ratio=clip_ratio)
+    trainer.loss = lambda targets, logits, mask: tf.sqrt(0 * tf.reduce_sum(logits))  # 0, of slope 0 times infinity
+    before = trainer.weights.numpy()
+    assert trainer.advance(2) is goes_on
+    assert (not goes_on) or np.array_equal(trainer.weights, before)
+
+
 def test_a_gradient_of_length_1_is_never_shortened_by_a_ratio_of_100():
     trainer = small_trainer(clip_ratio=100.0)
     trainer._usual_norm.assign(1e-9)
