@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import os
 import re
+import signal
 import sys
 
 
@@ -65,6 +66,12 @@ def number_from_zero(text):
         return 0.0 if float(text) == 0 else positive_number(text)
     except (ValueError, argparse.ArgumentTypeError):
         raise argparse.ArgumentTypeError(f"{text!r} is neither 0 nor a number from 1e-30 to 1e30") from None
+
+
+def nobody_reads_on():
+    """Sends what is still to be printed nowhere, after a BrokenPipeError. Returns the exit status for it."""
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    return 128 + signal.SIGPIPE
 
 
 @contextlib.contextmanager

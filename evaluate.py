@@ -1,11 +1,12 @@
 """Errors of trained weights, length by length: `python evaluate.py --run-dir=runs/...`."""
 
 import json
+import signal
 import sys
 from pathlib import Path
 
 import program_cache
-from cli import Parser, name, quiet_stderr, whole_number
+from cli import Parser, name, nobody_reads_on, quiet_stderr, whole_number
 
 program_cache.share()
 with quiet_stderr():
@@ -57,16 +58,22 @@ def main(argv=None):
     except (RunError, CheckpointError) as error:
         parser.error(error)
     sizes = arguments.lengths or task.report_sizes
-    for size in sizes:
+    largest = enclosing(*sizes)
+    for size in [*sizes, largest]:
         try:
             task.check(size)
         except ValueError as error:
             parser.error(f"argument --lengths: {size_text(size)}: {error}")
     seed = stream(arguments.seed, REPORT)
-    evaluator = Evaluator(model, task, enclosing(*sizes), arguments.sequences, seed, arguments.carry_state)
+    evaluator = Evaluator(model, task, largest, arguments.sequences, seed, arguments.carry_state)
     rows = map(evaluator.measure, sizes)
-    for line in table(rows) if arguments.format == "table" else map(json.dumps, rows):
-        print(line, flush=True)
+    try:
+        for line in table(rows) if arguments.format == "table" else map(json.dumps, rows):
+            print(line, flush=True)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        return nobody_reads_on()
     return 0
 
 

@@ -3,9 +3,9 @@
 A default is that of `RECIPES`, if there is one for the task and the model, or of `PAPER_MODELS`, or of the preset, or
 of the class that takes it.
 
-Sections: `task` goes to the task, `model` to `ntm.NTM` or `ntm.LSTM`, `optimizer` to `keras.optimizers.RMSprop` (but for
-`initial_velocity`, the first value of its mean square, and `decay_steps`, the updates after which the learning rate has
-halved, as 1 / (1 + updates / decay_steps)) and `training` to `ntm.training.Trainer`.
+Sections: `task` goes to the task, `model` to `ntm.NTM` or `ntm.LSTM`, `optimizer` to `keras.optimizers.RMSprop` (but
+for `initial_velocity`, the first value of its mean square, and `decay_steps`, the updates after which the learning rate
+has halved, as 1 / (1 + updates / decay_steps)) and `training` to `ntm.training.Trainer`.
 """
 
 from ntm import reference

@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import dataclasses
-import os
 import shlex
 import signal
 import sys
@@ -10,7 +9,7 @@ import time
 from pathlib import Path
 
 import program_cache
-from cli import Parser, name, number_from_zero, positive_number, quiet_stderr, whole_number
+from cli import Parser, name, nobody_reads_on, number_from_zero, positive_number, quiet_stderr, whole_number
 
 program_cache.share()
 with quiet_stderr():
@@ -124,8 +123,11 @@ def main(argv=None):
     with run:
         try:
             return _train_and_report(run, trainer)
-        except KeyboardInterrupt:  # outside training, which sees to it itself
+        # Both outside training, which sees to them itself.
+        except KeyboardInterrupt:
             return 128 + signal.SIGINT
+        except BrokenPipeError:
+            return nobody_reads_on()
 
 
 def _parser():
@@ -325,8 +327,8 @@ def _train(run, trainer, evaluator, observer, signals):
                     if solved:
                         progress.say(f"solved after {iteration} iterations, {sequences} sequences")
                 except BrokenPipeError:  # nobody reads on; what is left to say has nowhere to go
+                    nobody_reads_on()
                     signals.received = signal.SIGPIPE
-                    sys.stdout = open(os.devnull, "w")  # noqa: SIM115
             stop = signals.received or (run.config["stop_when_solved"] and run.solved is not None)
             if stop or iteration % checkpoint_every == 0 or iteration == iterations:
                 run.save(trainer.variables(), iteration)

@@ -127,7 +127,7 @@ def table(rows):
         "seeds",
         "sequences",
         "minutes",
-        "solved",
+        "solved after",
         "bits in training",
         "size",
         "wrong bits",
@@ -160,8 +160,10 @@ def spread(rows, column):
 
 
 def number(value):
-    """A number to three digits, or to a tenth of one that is large."""
-    return f"{value:.3g}" if abs(value) < 100 else f"{value:,.1f}"
+    """A number to three digits, and no finer than a thousandth or, of a large one, than 1."""
+    if 0 < value < 0.001:
+        return "< 0.001"
+    return f"{value:.3g}" if value < 100 else f"{value:,.0f}"
 
 
 if __name__ == "__main__":

@@ -57,6 +57,16 @@ def test_a_second_process_is_refused_and_a_reader_that_leaves_ends_the_run(works
     assert runs.checkpoints(workspace / "piped")
 
 
+def test_a_reader_that_leaves_and_a_signal_at_once_end_the_run_without_a_word(workspace):
+    process = start("train.py", *SMALL, "--iterations=10000000", "--run-dir=deserted", cwd=workspace)
+    assert process.stdout.readline() and process.stdout.readline()
+    process.stdout.close()
+    process.terminate()
+    assert process.wait(timeout=60) == 128 + signal.SIGPIPE
+    assert process.stderr.read() == ""
+    assert runs.checkpoints(workspace / "deserted")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_run_with_a_checkpoint_to_resume(workspace, number):
     run_dir = workspace / number.name
