@@ -1,5 +1,6 @@
 """Errors of a model on sequences of given sizes, and what it does with one of them."""
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -144,14 +145,22 @@ class Observer:
 
     def __init__(self, model, task):
         self._model, self._task = model, task
-        self._trace = tf.function(model.trace, autograph=False, reduce_retracing=True)
+
+    @functools.cached_property
+    def _trace(self):
+        """The model's `trace` as one graph for sequences of any size."""
+        state = self._model.initial_state(1, seed=tf.constant([0, 0]))
+        inputs = tf.TensorSpec([1, None, self._task.input_size])
+        states = tf.nest.map_structure(lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), state)
+        run = tf.function(lambda inputs, state: self._model.trace(inputs, initial_state=state), autograph=False)
+        return run.get_concrete_function(inputs, states)  # TensorFlow takes functions of many models for one retraced
 
     def observe(self, size, seed):
         """The Observation of the sequence that the seed, a pair of integers, gives at that size, a tuple."""
         batch_seed, state_seed = batch_and_state_seeds(_seed_of(seed, size))
         batch = self._task.batch(batch_seed, 1, size, size)
         initial = self._model.initial_state(1, seed=state_seed)
-        logits, trace = self._trace(batch.inputs, initial_state=initial)
+        logits, trace = self._trace(batch.inputs, initial)
         results = batch.inputs, batch.targets, tf.sigmoid(logits), batch.mask
         previous = None
         if trace is not None:
