@@ -26,6 +26,13 @@ class Parser(argparse.ArgumentParser):
 
         self.error(re.sub(r"\b([a-z][a-z_]*)=", option, str(error)))
 
+    def make_directory(self, option, path):
+        """Makes the directory that an option names, if it is not there, or refuses."""
+        try:
+            os.makedirs(path, exist_ok=True)
+        except OSError as error:
+            self.error(f"argument {option}: {path} cannot be written: {error.strerror}")
+
 
 def whole_number(smallest, largest=2**31 - 1):
     """An argument type: a whole number from `smallest` to `largest`."""

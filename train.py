@@ -175,10 +175,7 @@ def _profile(parser, arguments, settings):
     for option in ("resume", "checkpoint", "run_dir"):
         if arguments[option]:
             parser.error(f"argument --profile: it makes no run; --{option.replace('_', '-')} means nothing beside it")
-    try:
-        Path(arguments["profile"]).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        parser.error(f"argument --profile: {arguments['profile']} cannot be written: {error.strerror}")
+    parser.make_directory("--profile", arguments["profile"])
     trainer = build_trainer(_configure(settings))
     trainer.advance(PROFILED)
     kernels = profile(trainer, arguments["profile"], PROFILED)

@@ -26,18 +26,10 @@ WRONG, BITS, LEAST = "wrong_bits_", "bits_", "least_bits_"
 
 
 def main(argv=None):
-    parser = Parser(prog="benchmarks.convergence", description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=whole_number(1), default=20, metavar="N", help="how many (default 20)")
-    parser.add_argument("--first-seed", type=whole_number(0), default=0, metavar="N", help="(default 0)")
-    parser.add_argument("--jobs", type=whole_number(1), default=2, metavar="N", help="at a time (default 2)")
-    parser.add_argument("--sequences", type=whole_number(1), default=1000, metavar="N", help="a length (default 1000)")
-    parser.add_argument("--dir", type=name, default="runs/convergence", help="(default %(default)s)")
+    parser = seeds_parser("convergence", __doc__, seeds=20)
     arguments, options = parser.parse_known_args(argv)
     root = Path(arguments.dir)
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        parser.error(f"argument --dir: {root} cannot be written: {error.strerror}")
+    parser.make_directory("--dir", root)
     settings = root / "options.txt"
     text = shlex.join([*options, f"--sequences={arguments.sequences}"])
     if any(root.glob("seed-*/config.json")) and settings.read_text() != text:
@@ -64,6 +56,21 @@ def main(argv=None):
     return 0
 
 
+def seeds_parser(benchmark, text, seeds):
+    """The Parser of a benchmark, of that name and docstring, that trains many seeds, by default so many."""
+    parser = Parser(prog=f"benchmarks.{benchmark}", description=text.splitlines()[0])
+    parser.add_argument(
+        "--seeds", type=whole_number(1), default=seeds, metavar="N", help="how many (default %(default)s)"
+    )
+    parser.add_argument("--first-seed", type=whole_number(0), default=0, metavar="N", help="(default %(default)s)")
+    parser.add_argument("--jobs", type=whole_number(1), default=2, metavar="N", help="at a time (default %(default)s)")
+    parser.add_argument(
+        "--sequences", type=whole_number(1), default=1000, metavar="N", help="measured a size (default %(default)s)"
+    )
+    parser.add_argument("--dir", type=name, default=f"runs/{benchmark}", help="(default %(default)s)")
+    return parser
+
+
 def train(run_dir, seed, options, sequences):
     """Trains a seed, or goes on with it, and measures it. Returns its row."""
     if not (run_dir / "errors.json").exists():
@@ -77,16 +84,13 @@ def train(run_dir, seed, options, sequences):
                 errors[WRONG + row["size"]] = row["bit_errors_per_sequence"]
                 errors[BITS + row["size"]] = row["bits_per_sequence"]
                 errors[LEAST + row["size"]] = row["least_bits_per_sequence"]
-        aside = run_dir / "errors.json.new"  # where errors.json is, all is done, even after a kill
-        aside.write_text(json.dumps(errors))
-        aside.replace(run_dir / "errors.json")
-    return read_row(run_dir)
+        runs.write_aside(run_dir / "errors.json", json.dumps(errors).encode())  # where it is, all is done
+    return read_row(run_dir, runs.read_metrics(run_dir))
 
 
-def read_row(run_dir):
-    """What is to be told of a run that `train` has finished: a dict of the columns of the CSV."""
+def read_row(run_dir, metrics):
+    """What is to be told of a run, of those metrics, that `train` has finished: a dict of the columns of the CSV."""
     solved = (runs.read_solved(run_dir) or {}).get("sequences")
-    metrics = runs.read_metrics(run_dir)
     seen, wrong = metrics["sequences"], metrics["hamming_distance"]
     return {
         "seed": runs.read_config(run_dir)["seed"],

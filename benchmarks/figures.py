@@ -38,10 +38,7 @@ def main(argv=None):
             raise RunError(f"{arguments.run_dir} is not a run that began anew and came to a solution")
     except (RunError, CheckpointError) as error:
         parser.error(error)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        parser.error(f"argument --out: {out} cannot be written: {error.strerror}")
+    parser.make_directory("--out", out)
     seed = stream(config["seed"], PICTURES)
     observer = Observer(model, task)
     figures = {

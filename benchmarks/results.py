@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import convergence
-from cli import Parser, name, quiet_stderr, whole_number
+from cli import quiet_stderr
 
 with quiet_stderr():
     from experiment import MODELS, default_config
@@ -43,20 +43,12 @@ NEAR_THE_END = 1000  # sequences: training's bits a sequence are their mean
 
 
 def main(argv=None):
-    parser = Parser(prog="benchmarks.results", description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=whole_number(1), default=3, metavar="N", help="how many (default 3)")
-    parser.add_argument("--first-seed", type=whole_number(0), default=0, metavar="N", help="(default 0)")
-    parser.add_argument("--jobs", type=whole_number(1), default=2, metavar="N", help="at a time (default 2)")
-    parser.add_argument("--sequences", type=whole_number(1), default=1000, metavar="N", help="a size (default 1000)")
+    parser = convergence.seeds_parser("results", __doc__, seeds=3)
     parser.add_argument("--task", choices=dict.fromkeys(task for task, _ in RUNS), help="this one alone")
     parser.add_argument("--model", choices=MODELS, help="this one alone")
-    parser.add_argument("--dir", type=name, default="runs/results", help="(default %(default)s)")
     arguments = parser.parse_args(argv)
     root = Path(arguments.dir)
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        parser.error(f"argument --dir: {root} cannot be written: {error.strerror}")
+    parser.make_directory("--dir", root)
     chosen = [
         (task, model) for task, model in RUNS if arguments.task in (None, task) and arguments.model in (None, model)
     ]
@@ -89,10 +81,8 @@ def train(root, task, model, seed, sequences):
     """
     run_dir = root / f"{task}-{model}" / f"seed-{seed}"
     if (run_dir / "config.json").exists():
-        kept, now = (
-            runs.read_config(run_dir),
-            {**default_config(task=task, model=model), "iterations": RUNS[task, model]},
-        )
+        kept = runs.read_config(run_dir)
+        now = {**default_config(task=task, model=model), "iterations": RUNS[task, model]}
         for name in ("iterations", "model", "optimizer", "training"):
             known = kept[name] if name != "model" else {key: kept[name][key] for key in now[name]}
             if known != now[name]:
@@ -108,7 +98,8 @@ def report(root):
     for task, model in RUNS:
         finished = root.glob(f"{task}-{model}/seed-*/errors.json")
         for errors in sorted(finished, key=lambda path: int(path.parent.name.removeprefix("seed-"))):
-            row, metrics = convergence.read_row(errors.parent), runs.read_metrics(errors.parent)
+            metrics = runs.read_metrics(errors.parent)
+            row = convergence.read_row(errors.parent, metrics)
             sequences, bits = metrics["sequences"], metrics["bits_per_sequence"]
             if len(sequences):  # not of a run that ended at once
                 row["bits_in_training"] = np.mean(bits[sequences > row["sequences"] - NEAR_THE_END])

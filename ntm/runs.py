@@ -90,12 +90,12 @@ class RunDirectory:
     def write_config(self, config):
         """Makes `config` the run's, all of it or none."""
         self.config = config
-        _write_aside(self.path / "config.json", json.dumps(config, indent=2).encode() + b"\n")
+        write_aside(self.path / "config.json", json.dumps(config, indent=2).encode() + b"\n")
 
     def record_solved(self, when):
         """Notes in solved.json when the task was solved: a dict of iteration and sequences."""
         self.solved = when
-        _write_aside(self.path / "solved.json", json.dumps(when).encode() + b"\n")
+        write_aside(self.path / "solved.json", json.dumps(when).encode() + b"\n")
 
     def start_metrics(self, iteration):
         """Readies metrics.csv and the events for rows after `iteration`.
@@ -111,7 +111,7 @@ class RunDirectory:
         path, every = self.path / "metrics.csv", self.config["log_every"]
         rows = _whole_rows(path) if path.exists() else []
         rows = [row for row in rows if int(row[0]) <= iteration and int(row[0]) % every == 0]
-        _write_aside(path, "".join(",".join(row) + "\n" for row in [METRICS, *rows]).encode())
+        write_aside(path, "".join(",".join(row) + "\n" for row in [METRICS, *rows]).encode())
         for made_at_the_end in (self.path / MODEL, *self.path.glob("*.png")):
             made_at_the_end.unlink(missing_ok=True)
         # TensorBoard would draw both what was written before a kill and what is written again.
@@ -149,7 +149,7 @@ class RunDirectory:
 
     def add_figure(self, name, png, iteration):
         """Writes the bytes of a PNG file to NAME.png, in place of the one before, and to details/."""
-        _write_aside(self.path / f"{name}.png", png)
+        write_aside(self.path / f"{name}.png", png)
         with self._details.as_default(step=iteration):
             tf.summary.image(name, tf.image.decode_png(png)[tf.newaxis])
         self._details.flush()
@@ -277,7 +277,8 @@ def _drop_events_after(path, iteration):
     aside.replace(path)
 
 
-def _write_aside(path, content):
+def write_aside(path, content):
+    """Writes a file, of those bytes, that is whole or not there, or still the one before, whatever happens."""
     aside = path.with_name(f".{path.name}")
     with aside.open("wb") as file:
         file.write(content)
