@@ -7,6 +7,7 @@ machine's. The JSON file holds what the table holds, one object a row.
 import dataclasses
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -181,7 +182,7 @@ def limit(repeats):
 
 
 def start(repeats):
-    """from typing `python train.py` to the first update done, what is compiled in a run, and peak memory"""
+    """from typing `python train.py` to the first update done, what is compiled, and the memory that XLA plans for"""
     cold = statistics.median(start_time(TF_XLA_FLAGS="") for _ in range(repeats))
     yield Row("python train.py, import to first update, the first time", cold, "s")
     with tempfile.TemporaryDirectory() as directory:  # its end leaves the compiled programs
@@ -190,22 +191,26 @@ def start(repeats):
     warm = statistics.median(start_time() for _ in range(repeats))
     yield Row("and from the second time on", warm, "s", warm / cold, "the first")
     with tempfile.TemporaryDirectory() as directory:
-        command = [sys.executable, "train.py", "--iterations=300", f"--run-dir={directory}/run"]
-        flags = {"XLA_FLAGS": f"--xla_dump_to={directory}/xla --xla_dump_hlo_as_text", "TF_XLA_FLAGS": ""}
-        subprocess.run(command, cwd=ROOT, env={**os.environ, **flags}, stdout=subprocess.DEVNULL, check=True)
-        programs = [path.name for path in Path(directory, "xla").glob("*.before_optimizations.txt")]
+        train = ["train.py", "--iterations=300", f"--run-dir={directory}/run"]
+        programs = [path.name for path in told_by_xla(directory, train, "*.before_optimizations.txt")]
     for what, function in (("training, lengths 1 to 20", "_train_to"), ("the report, 5 lengths", "_run_batch")):
         yield Row(f"programs compiled for {what}", sum(function in program for program in programs), "")
-    forget_peak = Path("/proc/self/clear_refs")  # Linux's: writing 5 to it forgets the peak so far, compilation's
-    if os.access(forget_peak, os.W_OK):
-        locations, length = 1024, 499
-        trainer = make_trainer(length=length, memory_locations=locations)
-        trainer.advance(1)
-        forget_peak.write_text("5")
-        before = _memory("VmRSS")
-        trainer.advance(3)
-        peak, history = _memory("VmHWM") - before, 4 * locations * 20 * (2 * length + 2)
-        yield Row("peak memory, batch 1, T=1000, N=1024", peak / 1e6, "MB", peak / history, "a memory matrix a step")
+    locations, length = 1024, 499
+    with tempfile.TemporaryDirectory() as directory:
+        update = f"make_trainer(length={length}, memory_locations={locations}).advance(1)"
+        train = ["-c", f"from benchmarks.speed import make_trainer; {update}"]
+        (plan,) = told_by_xla(directory, train, "*_train_to*memory-usage-report.txt")
+        total = int(re.search(r"Total bytes used: (\d+)", plan.read_text())[1])
+    history = 4 * locations * 20 * (2 * length + 2)
+    yield Row("memory, batch 1, T=1000, N=1024", total / 1e6, "MB", total / history, "a memory matrix a step")
+
+
+def told_by_xla(directory, command, pattern):
+    """Paths of what XLA writes, into this directory, of the programs that a command of Python's compiles."""
+    flags = {"XLA_FLAGS": f"--xla_dump_to={directory}/xla --xla_dump_hlo_as_text", "TF_XLA_FLAGS": ""}
+    environment = {**os.environ, **flags}
+    subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True)
+    return sorted(Path(directory, "xla").glob(pattern))
 
 
 SECTIONS = {
@@ -371,11 +376,6 @@ def update_cost(steps):
     history = memory + 5 * locations + 6 * units + columns
     moved = 4 * (steps * (2 * matrices + 2 * history + 4 * memory) + 10 * matrices)
     return flops, moved
-
-
-def _memory(field):
-    """Bytes, of a field of /proc/self/status."""
-    return next(int(line.split()[1]) * 1024 for line in _lines("/proc/self/status") if line.startswith(field))
 
 
 def _lines(path):
