@@ -84,7 +84,7 @@ def train(root, task, model, seed, sequences):
         kept = runs.read_config(run_dir)
         now = {**default_config(task=task, model=model), "iterations": RUNS[task, model]}
         for name in ("iterations", "model", "optimizer", "training"):
-            known = kept[name] if name != "model" else {key: kept[name][key] for key in now[name]}
+            known = kept[name] if name != "model" else {key: kept[name].get(key) for key in now[name]}
             if known != now[name]:
                 raise runs.RunError(f"{run_dir} was begun with other settings: {name} {known}, now {now[name]}")
     run_dir.parent.mkdir(parents=True, exist_ok=True)

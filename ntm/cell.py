@@ -111,6 +111,10 @@ class NTMCell(keras.layers.Layer):
         memory_std: standard deviation of the first values of a learned memory's one row.
         write_peak: by how much the logit of location 0 exceeds the others in a learned write weighting, at first; a
             learned read weighting is uniform at first.
+        gradient_clip: on a gradient's way back through the steps, every element of that of the controller's
+            pre-activations and of the heads' parameters before their activations is brought into +-gradient_clip, as
+            Graves (2013), "Generating sequences with recurrent neural networks", section 2.1, does with an LSTM's;
+            0 leaves them. What many steps multiply to 1e9 and more then stays small.
 
     Raises:
         ValueError: an argument is out of range; the message names it and its value.
@@ -139,6 +143,7 @@ class NTMCell(keras.layers.Layer):
         initial_state="learned",
         memory_std=1.0,
         write_peak=6.0,
+        gradient_clip=0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -164,6 +169,7 @@ class NTMCell(keras.layers.Layer):
             "initial_state": initial_state,
             "memory_std": memory_std,
             "write_peak": write_peak,
+            "gradient_clip": gradient_clip,
         }
         for name in ("controller_units", "memory_locations", "memory_width", "read_heads", "write_heads"):
             if self.options[name] < 1:
@@ -174,6 +180,8 @@ class NTMCell(keras.layers.Layer):
             raise ValueError(f"initial_state={initial_state!r} must be 'learned' or 'random'")
         if shift_range < 0:
             raise ValueError(f"shift_range={shift_range} must not be negative")
+        if not gradient_clip >= 0:
+            raise ValueError(f"gradient_clip={gradient_clip} must be at least 0")
         if 2 * shift_range + 1 > memory_locations:
             raise ValueError(
                 f"shift_range={shift_range} means {2 * shift_range + 1} shifts, more than "
@@ -183,6 +191,7 @@ class NTMCell(keras.layers.Layer):
         self.memory_locations, self.memory_width = memory_locations, memory_width
         self.read_heads, self.write_heads = read_heads, write_heads
         self.output_reads, self.learned_state = output_reads, initial_state == "learned"
+        self.gradient_clip = gradient_clip
         controller_options = {"forget_bias": forget_bias} if CONTROLLERS[controller] is LSTMController else {}
         self.controller = CONTROLLERS[controller](
             controller_units,
@@ -287,12 +296,20 @@ class NTMCell(keras.layers.Layer):
             StepResult.
         """
         row = self.controller.row(inputs, flatten_vectors(state.read_vectors), state.controller)
-        preactivations = tf.matmul(row, weights.controller_kernel) + weights.controller_bias
+        preactivations = self._clipping(tf.matmul(row, weights.controller_kernel) + weights.controller_bias)
         controller_output, controller_state = self.controller.activate(preactivations, state.controller)
-        head_values = tf.matmul(controller_output, weights.heads_kernel) + weights.heads_bias
+        head_values = self._clipping(tf.matmul(controller_output, weights.heads_kernel) + weights.heads_bias)
         acted, *similarities = self.act(self.heads.activate(head_values), state)
         state = acted._replace(controller=controller_state)
         return StepResult(preactivations, controller_output, head_values, *similarities, state)
+
+    def clipped(self, gradient):
+        """What `gradient_clip` makes of the gradient of pre-activations or of the heads' values."""
+        return tf.clip_by_value(gradient, -self.gradient_clip, self.gradient_clip) if self.gradient_clip else gradient
+
+    def _clipping(self, values):
+        """The values themselves; a gradient that automatic differentiation brings to them is `clipped`."""
+        return tf.custom_gradient(lambda values: (values, self.clipped))(values) if self.gradient_clip else values
 
     def act(self, parameters, state):
         """The heads' part of a step: address, write, address, read.

@@ -273,12 +273,13 @@ def _steps_backward(cell, weights, slopes, cells, start, taken, running, d_contr
             d_skipped = _where(running[t], _zeros_like(d_after), d_after)
             d_after = _where(running[t], d_after, _zeros_like(d_after))
         d_parameters, *d_acted_on = cell.act_gradient(now.act, cells[start + t], cells[start + t + 1], d_after)
-        d_values = cell.heads.values_gradient(now.parameters, now.heads, d_parameters)
+        d_values = cell.clipped(cell.heads.values_gradient(now.parameters, now.heads, d_parameters))
         d_preactivation, d_kept = cell.controller.activation_gradient(
             now.controller,
             d_controller_outputs[t] + tf.matmul(d_values, weights.heads_kernel, transpose_b=True),
             d_after.controller,
         )
+        d_preactivation = cell.clipped(d_preactivation)
         d_read, d_fed_back = cell.controller.split_fed_back(
             tf.matmul(d_preactivation, fed_back_kernel, transpose_b=True), cell.read_heads * cell.memory_width
         )

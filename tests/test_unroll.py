@@ -11,12 +11,13 @@ B, T, I = 3, 6, 2
 LENGTHS = [6, 2, 4]
 
 
-@pytest.fixture(scope="module", params=["lstm", "feedforward", "reference"])
+@pytest.fixture(scope="module", params=["lstm", "feedforward", "reference", "clipped"])
 def cell(request):
     variant = {
         "lstm": {},
         "feedforward": {"controller": "feedforward"},
         "reference": {"output_reads": False, "heads_bias": False, "bounded_vectors": False},
+        "clipped": {"gradient_clip": 0.1},  # a fifth to a half of what it clips exceeds it
     }[request.param]
     cell = NTMCell(
         controller_units=5,
@@ -106,6 +107,7 @@ def test_chunks_of_the_gradient_join(cell, inputs, mask, compiled, monkeypatch):
     assert_close(fast(), whole)
 
 
+@pytest.mark.parametrize("cell", ["lstm", "feedforward", "reference"], indirect=True)
 def test_gradients_agree_with_differences(cell, inputs, mask):
     """Independent of any automatic differentiation: the loss itself, moved by 1e-6 in every direction."""
     weights = [cell.controller.recurrent_kernel, cell.heads.kernel]
