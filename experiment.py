@@ -28,9 +28,10 @@ MODELS = {
 }
 
 
-_OPTIONS = {
-    NTM: {*inspect.signature(NTM).parameters, *inspect.signature(NTMCell).parameters},
-    LSTM: {*inspect.signature(LSTM).parameters},
+# What each takes, as inspect.signature has it.
+_PARAMETERS = {
+    NTM: {**inspect.signature(NTMCell).parameters, **inspect.signature(NTM).parameters},
+    LSTM: {**inspect.signature(LSTM).parameters},
 }
 
 
@@ -53,12 +54,18 @@ def default_config(preset="paper", task="copy", model="ntm-lstm"):
     }
 
 
+def class_default(model, option):
+    """The default that the class of a model, of that name in MODELS, has for an option; None without one."""
+    parameter = _PARAMETERS[MODELS[model][0]].get(option)
+    return None if parameter is None or parameter.default is parameter.empty else parameter.default
+
+
 def refuse_strangers(config):
     """Raises ValueError where a configuration's task or model is given what it does not have."""
     task, model = config["task"]["name"], config["model"]["name"]
     for section, what, known in (
         (config["task"], f"the task {task}", TASKS[task].fields()),
-        (config["model"], f"the model {model}", _OPTIONS[MODELS[model][0]]),
+        (config["model"], f"the model {model}", _PARAMETERS[MODELS[model][0]].keys()),
     ):
         for key in section.keys() - known - {"name"}:
             raise ValueError(f"{key}={section[key]} means nothing to {what}")

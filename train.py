@@ -20,6 +20,7 @@ with quiet_stderr():
         MODELS,
         build_trainer,
         check_config,
+        class_default,
         complete,
         default_config,
         refuse_strangers,
@@ -44,6 +45,13 @@ RESUMABLE = ("iterations", "stop_when_solved", "figures")  # what --resume may c
 
 COUNT = whole_number(1, 2**20)
 
+
+def _defaults_of_tasks(argument):
+    """The tasks that take this argument, each with its default."""
+    fields = [(task, field) for task in TASKS.values() for field in dataclasses.fields(task)]
+    return [(task, field.default) for task, field in fields if field.name == argument]
+
+
 # The options that settle a run: where in its configuration each goes, its type and its help.
 SETTINGS = {
     "--iterations": ("iterations", whole_number(1), "updates of the weights"),
@@ -51,17 +59,27 @@ SETTINGS = {
     "--batch-size": ("training.batch_size", COUNT, "sequences an update"),
     "--controller-units": ("model.controller_units", COUNT, "width of the controller, or of each layer of the LSTM"),
     "--controller-layers": ("model.controller_layers", COUNT, "of the LSTM that has no memory"),
-    "--memory-locations": ("model.memory_locations", COUNT, "N"),
-    "--memory-width": ("model.memory_width", COUNT, "W"),
-    "--read-heads": ("model.read_heads", COUNT, "R"),
-    "--write-heads": ("model.write_heads", COUNT, "Q"),
+    "--memory-locations": ("model.memory_locations", COUNT, "locations of the memory, N"),
+    "--memory-width": ("model.memory_width", COUNT, "numbers in a location, W"),
+    "--read-heads": ("model.read_heads", COUNT, "heads that read, R"),
+    "--write-heads": ("model.write_heads", COUNT, "heads that write, Q"),
     "--shift-range": ("model.shift_range", whole_number(0, 2**20), "S: a head shifts by -S to +S locations; 2S+1 <= N"),
     "--learning-rate": ("optimizer.learning_rate", positive_number, "of RMSProp, at the start"),
     "--weight-noise": ("training.weight_noise", number_from_zero, "deviation of the noise on the weights in an update"),
+    "--weight-decay": (
+        "optimizer.weight_decay",
+        number_from_zero,
+        "this times the learning rate is what an update takes off each weight, as a share of it",
+    ),
     "--clip-ratio": (
         "training.clip_ratio",
         number_from_zero,
         "shorten gradients over so many times the usual length; 0: none",
+    ),
+    "--gradient-clip": (
+        "model.gradient_clip",
+        number_from_zero,
+        "bound of a gradient's elements on their way back through an NTM's steps; 0: none",
     ),
     "--decay-steps": ("optimizer.decay_steps", whole_number(1), "updates after which the learning rate has halved"),
     "--log-every": ("log_every", whole_number(1), "iterations a row of metrics.csv"),
@@ -70,7 +88,7 @@ SETTINGS = {
         "--" + field.name.replace("_", "-"): (
             f"task.{field.name}",
             COUNT,
-            "of the task " + " or ".join(task.name for task in TASKS.values() if field.name in task.fields()),
+            "of " + " or ".join(f"{other.name} ({default})" for other, default in _defaults_of_tasks(field.name)),
         )
         for task in TASKS.values()
         for field in dataclasses.fields(task)
@@ -131,12 +149,20 @@ def main(argv=None):
 
 
 def _parser():
-    parser = Parser(prog="train.py", description="Trains a Neural Turing Machine on a task.")
+    parser = Parser(
+        prog="train.py",
+        description="Trains a Neural Turing Machine on a task. Defaults in brackets are the copy task's and its NTM's; "
+        "other tasks, models and presets have some of their own.",
+    )
     defaults = default_config()
     for flag, (path, names, text) in CHOICES.items():
         parser.add_argument(flag, choices=names, help=f"{text}: {', '.join(names)} (default {_get(defaults, path)})")
-    for flag, (_, kind, text) in SETTINGS.items():
-        parser.add_argument(flag, type=kind, metavar="N", help=text)
+    for flag, (path, kind, text) in SETTINGS.items():
+        default = _get(defaults, path)
+        if default is None and path.startswith("model."):
+            default = class_default(defaults["model"]["name"], path.removeprefix("model."))
+        known = "" if default is None else f" ({default:g})"
+        parser.add_argument(flag, type=kind, metavar="N", help=text + known)
     for flag, (_, text) in SWITCHES.items():
         parser.add_argument(flag, action="store_true", default=None, help=text)
     parser.add_argument("--run-dir", type=name, metavar="DIR", help="where the run goes (default: a new one in runs/)")

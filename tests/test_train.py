@@ -81,6 +81,8 @@ def test_another_architectures_checkpoint_is_refused_in_one_line(finished, works
         (["--batch-size=0"], ["--batch-size", "'0'"]),
         (["--learning-rate=0"], ["--learning-rate", "'0'"]),
         (["--weight-noise=-1"], ["--weight-noise", "'-1'", "neither 0 nor"]),
+        (["--weight-decay=-1"], ["--weight-decay", "'-1'", "neither 0 nor"]),
+        (["--gradient-clip=x"], ["--gradient-clip", "'x'", "neither 0 nor"]),
         (["--clip-ratio=nan"], ["--clip-ratio", "'nan'", "neither 0 nor"]),
         (["--learning-rate=nan"], ["--learning-rate", "'nan'"]),
         (["--seed=-1"], ["--seed", "'-1'"]),
@@ -223,3 +225,12 @@ def test_profile_refuses_what_belongs_to_a_run(here, capsys):
     assert "--resume means nothing" in refused(capsys, train.main, "--profile=p", "--resume")
     (here / "taken").write_text("")
     assert "--profile: taken" in refused(capsys, train.main, "--profile=taken")
+
+
+def test_help_tells_defaults(capsys):
+    with pytest.raises(SystemExit):
+        train.main(["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "of RMSProp, at the start (0.001)" in text  # the preset's
+    assert "heads that read, R (1)" in text  # the class's
+    assert "of copy (20) or repeat-copy (10) or" in text
