@@ -61,9 +61,9 @@ PAPER_MODELS = {
 _LSTM = {"optimizer": {"learning_rate": 3e-4}, "training": {"weight_noise": 0.0}}
 RECIPES = {
     ("copy", "ntm-lstm"): {
-        "model": {"forget_bias": -1.0, "read_gate_bias": 4.0},
-        "optimizer": {"epsilon": 1e-4},
-        "training": {"weight_noise": 0.06},
+        "model": {"forget_bias": -1.0, "read_gate_bias": 4.0, "memory_std": 0.25},
+        "optimizer": {"epsilon": 1e-4, "weight_decay": 0.005},
+        "training": {"weight_noise": 0.08},
     },
     ("copy", "lstm"): _LSTM,
     ("repeat-copy", "ntm-lstm"): {
@@ -78,10 +78,11 @@ RECIPES = {
     ("repeat-copy", "lstm"): _LSTM,
     ("associative-recall", "ntm-lstm"): {"optimizer": {"epsilon": 1e-4}},
     # The state of a feedforward controller is what its heads read. Many heads, or many steps, that each move by
-    # location, and sharply, make gradients of 1e10 and more of that. Smaller weights and a smaller step help and, where
-    # nothing has to be found by location, write heads that go by content, less sharply.
+    # location, and sharply, make gradients of 1e10 and more of that. Smaller weights and a smaller step help, so does
+    # clipping within the steps and, where nothing has to be found by location, write heads that go by content, less
+    # sharply.
     ("associative-recall", "ntm-feedforward"): {
-        "model": {"recurrent_std": 0.05, "heads_std": 0.05},
+        "model": {"recurrent_std": 0.05, "heads_std": 0.05, "gradient_clip": 0.1},
         "optimizer": {"learning_rate": 3e-4},
     },
     ("associative-recall", "lstm"): _LSTM,
