@@ -54,10 +54,9 @@ def default_config(preset="paper", task="copy", model="ntm-lstm"):
     }
 
 
-def class_default(model, option):
-    """The default that the class of a model, of that name in MODELS, has for an option; None without one."""
-    parameter = _PARAMETERS[MODELS[model][0]].get(option)
-    return None if parameter is None or parameter.default is parameter.empty else parameter.default
+def class_default(option):
+    """The default of a model's option: the NTM's or, of what that does not have, the LSTM's."""
+    return {**_PARAMETERS[LSTM], **_PARAMETERS[NTM]}[option].default
 
 
 def refuse_strangers(config):
@@ -104,6 +103,8 @@ def build_trainer(config):
     """
     settings = dict(config["optimizer"])
     initial_velocity = settings.pop("initial_velocity", 0.0)
+    if not settings.get("weight_decay", 0.0) >= 0:
+        raise ValueError(f"weight_decay={settings['weight_decay']} must be at least 0")
     if decay_steps := settings.pop("decay_steps", None):
         rate = keras.optimizers.schedules.InverseTimeDecay(settings["learning_rate"], decay_steps, decay_rate=1.0)
         settings["learning_rate"] = rate
@@ -116,9 +117,13 @@ def build_trainer(config):
 
 
 def complete(config, trainer):
-    """The configuration with every argument of its task and model in it, defaults included."""
-    task = {"name": config["task"]["name"], **dataclasses.asdict(trainer.task)}
-    return {**config, "task": task, "model": {"name": config["model"]["name"], **trainer.model.options}}
+    """The configuration with every argument of its task and model in it, and the optimizer's, defaults included."""
+    return {
+        **config,
+        "task": {"name": config["task"]["name"], **dataclasses.asdict(trainer.task)},
+        "model": {"name": config["model"]["name"], **trainer.model.options},
+        "optimizer": {"weight_decay": 0.0, **config["optimizer"]},
+    }
 
 
 def check_config(config):

@@ -86,6 +86,7 @@ RECIPES = {
         "optimizer": {"learning_rate": 3e-4},
     },
     ("associative-recall", "lstm"): _LSTM,
+    ("ngrams", "ntm-lstm"): {"optimizer": {"global_clipnorm": 2.0}},
     ("ngrams", "ntm-feedforward"): {
         "model": {"recurrent_std": 0.05, "write_gate_bias": 2.0, "write_sharpness_bias": 0.0},
         "optimizer": {"learning_rate": 3e-4},

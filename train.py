@@ -69,7 +69,7 @@ SETTINGS = {
     "--weight-decay": (
         "optimizer.weight_decay",
         number_from_zero,
-        "this times the learning rate is what an update takes off each weight, as a share of it",
+        "share of each weight, in units of the learning rate, that an update takes off; 0: none",
     ),
     "--clip-ratio": (
         "training.clip_ratio",
@@ -151,8 +151,8 @@ def main(argv=None):
 def _parser():
     parser = Parser(
         prog="train.py",
-        description="Trains a Neural Turing Machine on a task. Defaults in brackets are the copy task's and its NTM's; "
-        "other tasks, models and presets have some of their own.",
+        description="Trains a Neural Turing Machine on a task. A default in brackets is copy's and its NTM's unless a "
+        "task is named; other tasks, models and presets have some of their own.",
     )
     defaults = default_config()
     for flag, (path, names, text) in CHOICES.items():
@@ -160,7 +160,7 @@ def _parser():
     for flag, (path, kind, text) in SETTINGS.items():
         default = _get(defaults, path)
         if default is None and path.startswith("model."):
-            default = class_default(defaults["model"]["name"], path.removeprefix("model."))
+            default = class_default(path.removeprefix("model."))
         known = "" if default is None else f" ({default:g})"
         parser.add_argument(flag, type=kind, metavar="N", help=text + known)
     for flag, (_, text) in SWITCHES.items():
@@ -239,9 +239,10 @@ def _resume(run_dir, checkpoint, settings):
         with refusing_config(run.path):
             check_config(run.config)
             trainer = build_trainer(run.config)
+        known = complete(run.config, trainer)  # a run may be older than an option
         changed = {key: settings.pop(key) for key in RESUMABLE if key in settings}
         for path, value in settings.items():
-            if (kept := _get(run.config, path)) != value:
+            if (kept := _get(known, path)) != value:
                 option = path.removesuffix(".name").rpartition(".")[2]
                 if kept is None:
                     raise ValueError(f"{option}={value} means nothing to the run in {run.path}")

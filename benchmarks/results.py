@@ -26,7 +26,7 @@ RUNS = {
     ("priority-sort", "ntm-lstm"): 40_000,
     ("priority-sort", "ntm-feedforward"): 20_000,
     ("priority-sort", "lstm"): 40_000,
-    ("ngrams", "ntm-lstm"): 50_000,
+    ("ngrams", "ntm-lstm"): 100_000,
     ("ngrams", "ntm-feedforward"): 50_000,
     ("ngrams", "lstm"): 20_000,
     ("repeat-copy", "ntm-lstm"): 50_000,
@@ -84,9 +84,11 @@ def train(root, task, model, seed, sequences):
         kept = runs.read_config(run_dir)
         now = {**default_config(task=task, model=model), "iterations": RUNS[task, model]}
         for name in ("iterations", "model", "optimizer", "training"):
-            known = kept[name] if name != "model" else {key: kept[name].get(key) for key in now[name]}
-            if known != now[name]:
-                raise runs.RunError(f"{run_dir} was begun with other settings: {name} {known}, now {now[name]}")
+            known, wanted = kept[name], now[name]
+            if isinstance(wanted, dict):  # a run has defaults besides
+                known = {key: known.get(key) for key in wanted}
+            if known != wanted:
+                raise runs.RunError(f"{run_dir} was begun with other settings: {name} {known}, now {wanted}")
     run_dir.parent.mkdir(parents=True, exist_ok=True)
     options = [f"--task={task}", f"--model={model}", f"--iterations={RUNS[task, model]}"]
     convergence.train(run_dir, seed, options, sequences)

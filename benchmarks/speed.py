@@ -191,15 +191,15 @@ def start(repeats):
     warm = statistics.median(start_time() for _ in range(repeats))
     yield Row("and from the second time on", warm, "s", warm / cold, "the first")
     with tempfile.TemporaryDirectory() as directory:
-        train = ["train.py", "--iterations=300", f"--run-dir={directory}/run"]
-        programs = [path.name for path in told_by_xla(directory, train, "*.before_optimizations.txt")]
+        command = ["train.py", "--iterations=300", f"--run-dir={directory}/run"]
+        programs = [path.name for path in told_by_xla(directory, command, "*.before_optimizations.txt")]
     for what, function in (("training, lengths 1 to 20", "_train_to"), ("the report, 5 lengths", "_run_batch")):
         yield Row(f"programs compiled for {what}", sum(function in program for program in programs), "")
     locations, length = 1024, 499
     with tempfile.TemporaryDirectory() as directory:
         update = f"make_trainer(length={length}, memory_locations={locations}).advance(1)"
-        train = ["-c", f"from benchmarks.speed import make_trainer; {update}"]
-        (plan,) = told_by_xla(directory, train, "*_train_to*memory-usage-report.txt")
+        command = ["-c", f"from benchmarks.speed import make_trainer; {update}"]
+        (plan,) = told_by_xla(directory, command, "*_train_to*memory-usage-report.txt")
         total = int(re.search(r"Total bytes used: (\d+)", plan.read_text())[1])
     history = 4 * locations * 20 * (2 * length + 2)
     yield Row("memory, batch 1, T=1000, N=1024", total / 1e6, "MB", total / history, "a memory matrix a step")

@@ -111,10 +111,10 @@ class NTMCell(keras.layers.Layer):
         memory_std: standard deviation of the first values of a learned memory's one row.
         write_peak: by how much the logit of location 0 exceeds the others in a learned write weighting, at first; a
             learned read weighting is uniform at first.
-        gradient_clip: on a gradient's way back through the steps, every element of that of the controller's
-            pre-activations and of the heads' parameters before their activations is brought into +-gradient_clip, as
-            Graves (2013), "Generating sequences with recurrent neural networks", section 2.1, does with an LSTM's;
-            0 leaves them. What many steps multiply to 1e9 and more then stays small.
+        gradient_clip: at every step of the backward pass, the gradients of the controller's pre-activations and of the
+            heads' parameters before their activations are clipped, element by element, to +-gradient_clip, so that
+            what many steps multiply stays small (Graves 2013, "Generating sequences with recurrent neural networks",
+            section 2.1, does so with an LSTM's); 0: not. What it clips depends on the loss's scale.
 
     Raises:
         ValueError: an argument is out of range; the message names it and its value.
@@ -180,13 +180,13 @@ class NTMCell(keras.layers.Layer):
             raise ValueError(f"initial_state={initial_state!r} must be 'learned' or 'random'")
         if shift_range < 0:
             raise ValueError(f"shift_range={shift_range} must not be negative")
-        if not gradient_clip >= 0:
-            raise ValueError(f"gradient_clip={gradient_clip} must be at least 0")
         if 2 * shift_range + 1 > memory_locations:
             raise ValueError(
                 f"shift_range={shift_range} means {2 * shift_range + 1} shifts, more than "
                 f"memory_locations={memory_locations} has locations"
             )
+        if not gradient_clip >= 0:
+            raise ValueError(f"gradient_clip={gradient_clip} must be at least 0")
         self.controller_units = controller_units
         self.memory_locations, self.memory_width = memory_locations, memory_width
         self.read_heads, self.write_heads = read_heads, write_heads

@@ -106,6 +106,8 @@ def test_a_random_state_is_the_references():
     [
         ({"shift_range": 4}, "shift_range=4 means 9 shifts, more than memory_locations=7"),
         ({"shift_range": -1}, "shift_range=-1"),
+        ({"gradient_clip": -1.0}, "gradient_clip=-1.0"),
+        ({"gradient_clip": float("nan")}, "gradient_clip=nan"),
         ({"memory_locations": 0}, "memory_locations=0"),
         ({"read_heads": 0}, "read_heads=0"),
         ({"write_heads": -2}, "write_heads=-2"),
@@ -118,6 +120,12 @@ def test_a_random_state_is_the_references():
 def test_arguments_out_of_range_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         NTMCell(**{**SMALL, **options})
+
+
+def test_gradients_are_clipped_element_by_element_and_only_if_asked():
+    gradient = tf.constant([-1.0, 0.05, 1.0])
+    np.testing.assert_allclose(NTMCell(**SMALL, gradient_clip=0.1).clipped(gradient), [-0.1, 0.05, 0.1])
+    np.testing.assert_array_equal(NTMCell(**SMALL).clipped(gradient), gradient)
 
 
 def test_config_rebuilds_the_cell():

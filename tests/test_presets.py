@@ -37,8 +37,16 @@ def test_a_recipe_is_what_a_trainer_is_made_of(task, model):
     trainer = build_trainer(config)
     for name, value in RECIPES[task, model].get("model", {}).items():
         assert trainer.model.options[name] == value
-    rate = RECIPES[task, model].get("optimizer", {}).get("learning_rate", 1e-3)
-    assert float(trainer.optimizer.learning_rate) == pytest.approx(rate)
+    settings = {"learning_rate": 1e-3, **RECIPES[task, model].get("optimizer", {})}
+    for name, value in settings.items():
+        assert float(getattr(trainer.optimizer, name)) == pytest.approx(value), name
+
+
+def test_a_weight_decay_below_0_is_refused():
+    config = default_config()
+    config["optimizer"]["weight_decay"] = -1.0
+    with pytest.raises(ValueError, match=r"weight_decay=-1\.0 must be at least 0"):
+        build_trainer(config)
 
 
 def test_a_recipe_is_the_paper_presets_alone():

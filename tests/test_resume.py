@@ -131,6 +131,19 @@ def test_a_run_from_other_weights_resumes_from_them(finished, here, monkeypatch)
     assert float(before[0]["loss"]) < float(losses(finished[0])[0]["loss"])
 
 
+def test_a_run_that_is_older_than_an_option_has_its_default(here, capsys):
+    assert train.main([*SMALL, "--weight-decay=0", "--iterations=20", "--run-dir=old"]) == 0
+    path = here / "old" / "config.json"
+    config = json.loads(path.read_text())
+    del config["model"]["gradient_clip"], config["optimizer"]["weight_decay"]
+    path.write_text(json.dumps(config))
+    capsys.readouterr()
+    for option in ("gradient-clip", "weight-decay"):
+        line = refused(capsys, train.main, "--resume", "--run-dir=old", f"--{option}=1")
+        assert f"--{option}=1.0" in line and "which has 0.0" in line
+    assert train.main(["--resume", "--run-dir=old", "--gradient-clip=0", "--weight-decay=0", "--iterations=21"]) == 0
+
+
 def test_going_back_behind_the_solution_forgets_it(here):
     assert train.main([*SMALL, "--iterations=300", "--run-dir=back"]) == 0
     (here / "back" / "solved.json").write_text('{"iteration": 250, "sequences": 250}')

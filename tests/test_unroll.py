@@ -17,7 +17,7 @@ def cell(request):
         "lstm": {},
         "feedforward": {"controller": "feedforward"},
         "reference": {"output_reads": False, "heads_bias": False, "bounded_vectors": False},
-        "clipped": {"gradient_clip": 0.1},  # a fifth to a half of what it clips exceeds it
+        "clipped": {"gradient_clip": 0.1},
     }[request.param]
     cell = NTMCell(
         controller_units=5,
@@ -105,6 +105,19 @@ def test_chunks_of_the_gradient_join(cell, inputs, mask, compiled, monkeypatch):
     if compiled:
         fast = tf.function(fast, jit_compile=True, autograph=False)
     assert_close(fast(), whole)
+
+
+@pytest.mark.parametrize("cell", ["clipped"], indirect=True)
+def test_clipping_changes_the_gradient_of_every_weight_and_no_output(cell, inputs, monkeypatch):
+    def results():
+        return value_and_gradients(lambda: unroll(cell, inputs, initial_state(cell)), cell, inputs)
+
+    outputs, clipped = results()
+    monkeypatch.setattr(cell, "gradient_clip", 0.0)
+    same, whole = results()
+    assert_close(outputs, same)
+    for one, other in zip(clipped, whole, strict=True):
+        assert np.abs(one - other).max() > 0.01 * np.abs(other).max()
 
 
 @pytest.mark.parametrize("cell", ["lstm", "feedforward", "reference"], indirect=True)
