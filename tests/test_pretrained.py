@@ -30,7 +30,7 @@ def test_copy_is_exact_at_the_longest_length_of_training_and_at_six_times_that(c
     [
         # One lost sequence has some hundred wrong bits, and 1 in 1,000 was one.
         ("repeat-copy", "10x10", 5),
-        # 0.02 in 1,000 sequences, and 9 in one that is lost.
+        # None in 1,000 sequences; 9 in one that is lost.
         ("associative-recall", "12", 0.4),
         # Of 13.5 and some 5 from sequence to sequence: five standard deviations of a mean of 100.
         ("priority-sort", "20", 16),
