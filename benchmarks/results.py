@@ -153,10 +153,10 @@ def spread(rows, column):
 
 
 def number(value):
-    """A number to three digits, and no finer than a thousandth or, of a large one, than 1."""
+    """A number to three digits, and no finer than a thousandth; from 100 on to a tenth, from 1,000 on to 1."""
     if 0 < value < 0.001:
         return "< 0.001"
-    return f"{value:.3g}" if value < 100 else f"{value:,.0f}"
+    return f"{value:.3g}" if value < 100 else f"{value:,.1f}" if value < 1000 else f"{value:,.0f}"
 
 
 if __name__ == "__main__":
