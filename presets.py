@@ -76,7 +76,13 @@ RECIPES = {
         "training": {"weight_noise": 0.02},
     },
     ("repeat-copy", "lstm"): _LSTM,
-    ("associative-recall", "ntm-lstm"): {"optimizer": {"epsilon": 1e-4}},
+    # A search among items is found soonest by heads that at first are told little and look everywhere; write heads that
+    # go forward from the start settle the direction in which the read head is then to go.
+    ("associative-recall", "ntm-lstm"): {
+        "model": {"heads_std": 0.05, "read_strength_bias": 0.0, "read_gate_bias": 0.0, "write_shift_bias": 2.0},
+        "optimizer": {"epsilon": 1e-4},
+        "training": {"weight_noise": 0.02},
+    },
     # The state of a feedforward controller is what its heads read. Many heads, or many steps, that each move by
     # location, and sharply, make gradients of 1e10 and more of that. Smaller weights and a smaller step help, so does
     # clipping within the steps and, where nothing has to be found by location, write heads that go by content, less

@@ -32,7 +32,7 @@ RUNS = {
     ("repeat-copy", "ntm-lstm"): 50_000,
     ("repeat-copy", "ntm-feedforward"): 50_000,
     ("repeat-copy", "lstm"): 10_000,
-    ("associative-recall", "ntm-lstm"): 50_000,
+    ("associative-recall", "ntm-lstm"): 30_000,
     ("associative-recall", "ntm-feedforward"): 50_000,
     ("associative-recall", "lstm"): 30_000,
     ("copy", "ntm-lstm"): 30_000,

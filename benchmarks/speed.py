@@ -28,6 +28,7 @@ with quiet_stderr():
 
 ROOT = Path(__file__).resolve().parent.parent
 UPDATES = 100  # a repeat: always the first ones of seed 0, so that all settings see sequences of the same lengths
+SHIFTS_SECONDS = 0.05  # a repeat
 
 
 @dataclasses.dataclass(frozen=True)
@@ -309,15 +310,18 @@ def shift_time(form, locations, reach, repeats):
     rng = np.random.default_rng(0)
     shifts = tf.constant(rng.dirichlet(np.ones(2 * reach + 1), [1, 1]), tf.float32)
     weightings = tf.constant(rng.dirichlet(np.ones(locations), [1, 1]), tf.float32)
-    count = max(20, 2_000_000 // (locations * reach))
 
     @tf.function(jit_compile=True, autograph=False)
-    def run(weightings, shifts):
-        return tf.while_loop(lambda i, *_: i < count, lambda i, w, s: (i + 1, form(w, s), s), (0, weightings, shifts))[
-            1
-        ]
+    def run(count, weightings, shifts):
+        start = 0, weightings, shifts
+        return tf.while_loop(lambda i, *_: i < count, lambda i, w, s: (i + 1, form(w, s), s), start)[1]
 
-    return 1e6 * median_time(lambda: run(weightings, shifts).numpy(), repeats) / count
+    def time_of_call(count, repeats):
+        return median_time(lambda: run(tf.constant(count), weightings, shifts).numpy(), repeats)
+
+    # A call takes 0.1 ms besides its shifts: so many of them that it is nothing beside.
+    count = max(100, round(100 * SHIFTS_SECONDS / time_of_call(100, 1)))
+    return 1e6 * time_of_call(count, repeats) / count
 
 
 def fft_shift(weightings, shifts):

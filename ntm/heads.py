@@ -37,6 +37,7 @@ class Heads(keras.layers.Layer):
         kernel_std: standard deviation of the kernel's initial values.
         read_strength_bias, read_gate_bias, write_gate_bias, write_sharpness_bias: initial biases of the read heads'
             strengths, and so on, if the layer has any; all others start at 0.
+        write_shift_bias: initial bias of the write heads' shift by +1, if there is one.
     """
 
     def __init__(
@@ -53,15 +54,19 @@ class Heads(keras.layers.Layer):
         read_gate_bias=0.0,
         write_gate_bias=0.0,
         write_sharpness_bias=0.0,
+        write_shift_bias=0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.read_heads, self.write_heads = read_heads, write_heads
         self.bounded_vectors, self.smallest_strength = bounded_vectors, smallest_strength
         self.use_bias, self.kernel_std = use_bias, kernel_std
+        offsets = range(-shift_range, shift_range + 1)
+        forward = [write_shift_bias if offset == 1 else 0.0 for offset in offsets]
         self.first_biases = {
             "strengths": [read_strength_bias] * read_heads + [0.0] * write_heads,
             "gates": [read_gate_bias] * read_heads + [write_gate_bias] * write_heads,
+            "shifts": [0.0] * read_heads * len(offsets) + forward * write_heads,
             "sharpness": [0.0] * read_heads + [write_sharpness_bias] * write_heads,
         }
         heads = read_heads + write_heads
@@ -70,7 +75,7 @@ class Heads(keras.layers.Layer):
             keys=(heads, memory_width),
             strengths=(heads,),
             gates=(heads,),
-            shifts=(heads, 2 * shift_range + 1),
+            shifts=(heads, len(offsets)),
             sharpness=(heads,),
             erase_vectors=(write_heads, memory_width),
             add_vectors=(write_heads, memory_width),
