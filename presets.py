@@ -76,10 +76,16 @@ RECIPES = {
         "training": {"weight_noise": 0.02},
     },
     ("repeat-copy", "lstm"): _LSTM,
-    # A search among items is found soonest by heads that at first are told little and look everywhere; write heads that
-    # go forward from the start settle the direction in which the read head is then to go.
+    # A query is found among the items by following its vectors from location to location, which needs a read head that
+    # goes the way that the write head went; heads that at first are told little learn that soonest.
     ("associative-recall", "ntm-lstm"): {
-        "model": {"heads_std": 0.05, "read_strength_bias": 0.0, "read_gate_bias": 0.0, "write_shift_bias": 2.0},
+        "model": {
+            "heads_std": 0.05,
+            "read_strength_bias": 0.0,
+            "read_gate_bias": 0.0,
+            "read_shift_bias": 4.0,
+            "write_shift_bias": 2.0,
+        },
         "optimizer": {"epsilon": 1e-4},
         "training": {"weight_noise": 0.02},
     },

@@ -105,8 +105,8 @@ class NTMCell(keras.layers.Layer):
         recurrent_std, heads_std: standard deviations of the initial weights of the recurrent and of the heads' layer.
         read_strength_bias, read_gate_bias, write_gate_bias, write_sharpness_bias: initial biases of the read heads'
             strengths, and so on. By default a read head at first goes by content, a write head by location.
-        write_shift_bias: initial bias of the write heads' shift by +1: above 0, they at first move forward, to a new
-            location at every step; at 0 training has to choose a direction.
+        read_shift_bias, write_shift_bias: initial biases of the heads' shift by +1. At 0 training has to find a
+            direction for each of them; above 0 they go forward from the start.
         initial_state: "learned": memory, weightings and the rest are trained; the locations of the memory all start
             with the same content, so that a sequence may begin anywhere and go on where none went in training.
             "random": as the reference draws them anew for each sequence (see `get_initial_state`).
@@ -142,6 +142,7 @@ class NTMCell(keras.layers.Layer):
         read_gate_bias=2.0,
         write_gate_bias=-4.0,
         write_sharpness_bias=2.0,
+        read_shift_bias=0.0,
         write_shift_bias=0.0,
         initial_state="learned",
         memory_std=1.0,
@@ -169,6 +170,7 @@ class NTMCell(keras.layers.Layer):
             "read_gate_bias": read_gate_bias,
             "write_gate_bias": write_gate_bias,
             "write_sharpness_bias": write_sharpness_bias,
+            "read_shift_bias": read_shift_bias,
             "write_shift_bias": write_shift_bias,
             "initial_state": initial_state,
             "memory_std": memory_std,
@@ -217,6 +219,7 @@ class NTMCell(keras.layers.Layer):
             read_gate_bias=read_gate_bias,
             write_gate_bias=write_gate_bias,
             write_sharpness_bias=write_sharpness_bias,
+            read_shift_bias=read_shift_bias,
             write_shift_bias=write_shift_bias,
             dtype=self.dtype_policy,
             name="heads",

@@ -37,7 +37,7 @@ class Heads(keras.layers.Layer):
         kernel_std: standard deviation of the kernel's initial values.
         read_strength_bias, read_gate_bias, write_gate_bias, write_sharpness_bias: initial biases of the read heads'
             strengths, and so on, if the layer has any; all others start at 0.
-        write_shift_bias: initial bias of the write heads' shift by +1, if there is one.
+        read_shift_bias, write_shift_bias: initial biases of their shift by +1, likewise, if there is one.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Heads(keras.layers.Layer):
         read_gate_bias=0.0,
         write_gate_bias=0.0,
         write_sharpness_bias=0.0,
+        read_shift_bias=0.0,
         write_shift_bias=0.0,
         **kwargs,
     ):
@@ -61,12 +62,15 @@ class Heads(keras.layers.Layer):
         self.read_heads, self.write_heads = read_heads, write_heads
         self.bounded_vectors, self.smallest_strength = bounded_vectors, smallest_strength
         self.use_bias, self.kernel_std = use_bias, kernel_std
-        offsets = range(-shift_range, shift_range + 1)
-        forward = [write_shift_bias if offset == 1 else 0.0 for offset in offsets]
+        forward = [float(offset == 1) for offset in range(-shift_range, shift_range + 1)]
         self.first_biases = {
             "strengths": [read_strength_bias] * read_heads + [0.0] * write_heads,
             "gates": [read_gate_bias] * read_heads + [write_gate_bias] * write_heads,
-            "shifts": [0.0] * read_heads * len(offsets) + forward * write_heads,
+            "shifts": [
+                bias * chosen
+                for bias in [read_shift_bias] * read_heads + [write_shift_bias] * write_heads
+                for chosen in forward
+            ],
             "sharpness": [0.0] * read_heads + [write_sharpness_bias] * write_heads,
         }
         heads = read_heads + write_heads
@@ -75,7 +79,7 @@ class Heads(keras.layers.Layer):
             keys=(heads, memory_width),
             strengths=(heads,),
             gates=(heads,),
-            shifts=(heads, len(offsets)),
+            shifts=(heads, 2 * shift_range + 1),
             sharpness=(heads,),
             erase_vectors=(write_heads, memory_width),
             add_vectors=(write_heads, memory_width),
