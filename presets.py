@@ -84,7 +84,7 @@ RECIPES = {
             "read_strength_bias": 0.0,
             "read_gate_bias": 0.0,
             "read_shift_bias": 4.0,
-            "write_shift_bias": 2.0,
+            "write_shift_bias": 4.0,
         },
         "optimizer": {"epsilon": 1e-4},
         "training": {"weight_noise": 0.02},
