@@ -83,7 +83,7 @@ RECIPES = {
             "heads_std": 0.05,
             "read_strength_bias": 0.0,
             "read_gate_bias": 0.0,
-            "read_shift_bias": 4.0,
+            "read_shift_bias": 2.0,
             "write_shift_bias": 4.0,
         },
         "optimizer": {"epsilon": 1e-4},
