@@ -77,7 +77,8 @@ RECIPES = {
     },
     ("repeat-copy", "lstm"): _LSTM,
     # A query is found among the items by following its vectors from location to location, which needs a read head that
-    # goes the way that the write head went; heads that at first are told little learn that soonest.
+    # goes the way that the write head went; heads that at first are told little learn that soonest. Forward is firm for
+    # the write head, which else may turn round, and less so for the read head, which content has to lead elsewhere.
     ("associative-recall", "ntm-lstm"): {
         "model": {
             "heads_std": 0.05,

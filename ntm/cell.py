@@ -105,8 +105,9 @@ class NTMCell(keras.layers.Layer):
         recurrent_std, heads_std: standard deviations of the initial weights of the recurrent and of the heads' layer.
         read_strength_bias, read_gate_bias, write_gate_bias, write_sharpness_bias: initial biases of the read heads'
             strengths, and so on. By default a read head at first goes by content, a write head by location.
-        read_shift_bias, write_shift_bias: initial biases of the heads' shift by +1. At 0 training has to find a
-            direction for each of them; above 0 they go forward from the start.
+        read_shift_bias, write_shift_bias: initial biases of the heads' shift by +1, those of the other offsets being 0:
+            with 4 and a shift range of 1, 0.96 of the weight goes forward from the start. At 0 training has to find a
+            direction. Of no effect where shift_range is 0.
         initial_state: "learned": memory, weightings and the rest are trained; the locations of the memory all start
             with the same content, so that a sequence may begin anywhere and go on where none went in training.
             "random": as the reference draws them anew for each sequence (see `get_initial_state`).

@@ -35,9 +35,9 @@ class Heads(keras.layers.Layer):
         smallest_strength: added to softplus to give a head's strength.
         use_bias: whether the layer has a bias.
         kernel_std: standard deviation of the kernel's initial values.
-        read_strength_bias, read_gate_bias, write_gate_bias, write_sharpness_bias: initial biases of the read heads'
-            strengths, and so on, if the layer has any; all others start at 0.
-        read_shift_bias, write_shift_bias: initial biases of their shift by +1, likewise, if there is one.
+        read_strength_bias, read_gate_bias, read_shift_bias, write_gate_bias, write_sharpness_bias, write_shift_bias:
+            initial biases of the read heads' strengths, and so on, if the layer has any; all others start at 0. Those
+            of the shift are of the offset +1 alone, and nothing where shift_range is 0.
     """
 
     def __init__(
@@ -62,14 +62,13 @@ class Heads(keras.layers.Layer):
         self.read_heads, self.write_heads = read_heads, write_heads
         self.bounded_vectors, self.smallest_strength = bounded_vectors, smallest_strength
         self.use_bias, self.kernel_std = use_bias, kernel_std
-        forward = [float(offset == 1) for offset in range(-shift_range, shift_range + 1)]
         self.first_biases = {
             "strengths": [read_strength_bias] * read_heads + [0.0] * write_heads,
             "gates": [read_gate_bias] * read_heads + [write_gate_bias] * write_heads,
             "shifts": [
-                bias * chosen
+                bias * (offset == 1)
                 for bias in [read_shift_bias] * read_heads + [write_shift_bias] * write_heads
-                for chosen in forward
+                for offset in range(-shift_range, shift_range + 1)
             ],
             "sharpness": [0.0] * read_heads + [write_sharpness_bias] * write_heads,
         }

@@ -128,6 +128,13 @@ def test_gradients_are_clipped_element_by_element_and_only_if_asked():
     np.testing.assert_array_equal(NTMCell(**SMALL).clipped(gradient), gradient)
 
 
+@pytest.mark.parametrize(
+    "name", ["read_strength", "read_gate", "read_shift", "write_gate", "write_sharpness", "write_shift"]
+)
+def test_heads_start_with_the_biases_that_the_cell_is_given(name):
+    assert np.any(built_cell(**{f"{name}_bias": 7.0}).heads.bias == 7)
+
+
 def test_config_rebuilds_the_cell():
     cell = NTMCell(**SMALL, controller="feedforward", initial_state="random")
     assert NTMCell.from_config(cell.get_config()).get_config() == cell.get_config()
