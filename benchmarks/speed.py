@@ -319,13 +319,13 @@ def shift_time(form, locations, reach, repeats):
 
         return tf.while_loop(lambda i, _: i < number, body, (0, weightings))[1]
 
-    def seconds(number, repeats):
-        return median_time(lambda: run(tf.constant(number), weightings, shifts).numpy(), repeats)
+    def call():
+        return run(tf.constant(number), weightings, shifts).numpy()
 
     number = 100
-    while seconds(number, 1) < SHIFTS_SECONDS:
+    while median_time(call, 1) < SHIFTS_SECONDS:
         number *= 2
-    return 1e6 * seconds(number, repeats) / number
+    return 1e6 * median_time(call, repeats) / number
 
 
 def fft_shift(weightings, shifts):

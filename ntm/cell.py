@@ -152,6 +152,15 @@ class NTMCell(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        # The cell's options and the heads' arguments by the same names.
+        first_biases = {
+            "read_strength_bias": read_strength_bias,
+            "read_gate_bias": read_gate_bias,
+            "write_gate_bias": write_gate_bias,
+            "write_sharpness_bias": write_sharpness_bias,
+            "read_shift_bias": read_shift_bias,
+            "write_shift_bias": write_shift_bias,
+        }
         self.options = {
             "controller": controller,
             "controller_units": controller_units,
@@ -167,12 +176,7 @@ class NTMCell(keras.layers.Layer):
             "forget_bias": forget_bias,
             "recurrent_std": recurrent_std,
             "heads_std": heads_std,
-            "read_strength_bias": read_strength_bias,
-            "read_gate_bias": read_gate_bias,
-            "write_gate_bias": write_gate_bias,
-            "write_sharpness_bias": write_sharpness_bias,
-            "read_shift_bias": read_shift_bias,
-            "write_shift_bias": write_shift_bias,
+            **first_biases,
             "initial_state": initial_state,
             "memory_std": memory_std,
             "write_peak": write_peak,
@@ -216,12 +220,7 @@ class NTMCell(keras.layers.Layer):
             smallest_strength=smallest_strength,
             use_bias=heads_bias,
             kernel_std=heads_std,
-            read_strength_bias=read_strength_bias,
-            read_gate_bias=read_gate_bias,
-            write_gate_bias=write_gate_bias,
-            write_sharpness_bias=write_sharpness_bias,
-            read_shift_bias=read_shift_bias,
-            write_shift_bias=write_shift_bias,
+            **first_biases,
             dtype=self.dtype_policy,
             name="heads",
         )
