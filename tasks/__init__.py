@@ -1,4 +1,4 @@
-"""The tasks of Graves et al. (2014), section 4. A new task is one file here and one line in TASKS."""
+"""The tasks of Graves et al. (2014), section 4. To add a task, add a file here and an entry to TASKS."""
 
 from tasks.associative_recall import AssociativeRecall
 from tasks.copy_task import CopyTask

@@ -5,9 +5,11 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from tasks.task import Batch, Task, answer, at_steps, channels, place, random_vectors
+from tasks.layout import answer, at_steps, channels, place
+from tasks.sampling import random_vectors
+from tasks.task import Batch, Task, option
 
-BITS = 8
+BITS = 8  # per vector
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,14 +25,14 @@ class CopyTask(Task):
         mask         . . . . . 1 1 1
 
     Args:
-        min_length, max_length: bounds of the length, drawn evenly.
-        every_step: score every step and input channel, as the reference does: the target has the flags' channels, and
-            is zero wherever it does not copy.
+        min_length, max_length: bounds of the length. The length is drawn uniformly.
+        every_step: whether every step counts, as in the reference. The target then has the channels of both flags too,
+            and it is zero at the steps that repeat no vector.
     """
 
-    min_length: int = 1
-    max_length: int = 20
-    every_step: bool = False
+    min_length: int = option(1, "smallest number of vectors")
+    max_length: int = option(20, "largest number of vectors")
+    every_step: bool = option(False, "count the errors of every step, not of the copy alone")
 
     name: ClassVar[str] = "copy"
     input_size: ClassVar[int] = BITS + 2
@@ -40,22 +42,27 @@ class CopyTask(Task):
     def output_size(self):
         return self.input_size if self.every_step else BITS
 
-    def steps(self, length):
+    def num_steps(self, length):
         return 2 * length + 2
 
-    def sequences(self, seed, batch_size, size, room):
-        (length,), (most,) = size, room
-        vectors = random_vectors(seed, batch_size, length, most, BITS)
-        steps, total = self.steps(length), self.steps(most)
-        times = tf.range(total)
-        copying = (times >= length + 2) & (times < steps)
+    def sequences(self, seed, batch_size, size, padded_size):
+        (length,), (padded_length,) = size, padded_size
+        vectors = random_vectors(seed, batch_size, length, padded_length, BITS)
+        num_steps, padded_steps = self.num_steps(length), self.num_steps(padded_length)
+        times = tf.range(padded_steps)
+        copying = (times >= length + 2) & (times < num_steps)
         inputs = channels(
             at_steps(times == 0, batch_size),
-            place(vectors, 1, total),
+            place(vectors, 1, padded_steps),
             at_steps(times == length + 1, batch_size),
         )
         targets = answer(vectors, times - length - 2, copying)
         if self.every_step:
             targets = tf.pad(targets, [[0, 0], [0, 0], [1, 1]])
-        mask = at_steps(times < steps if self.every_step else copying, batch_size)
-        return Batch(inputs, targets, mask, steps, length + 2)
+        return Batch(
+            inputs=inputs,
+            targets=targets,
+            mask=at_steps(times < num_steps if self.every_step else copying, batch_size),
+            num_steps=num_steps,
+            answer_at=length + 2,
+        )

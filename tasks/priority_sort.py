@@ -5,17 +5,20 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from tasks.task import Batch, Task, answer, at_steps, channels, place, random_integers, random_vectors, split_seed
+from tasks.layout import answer, at_steps, channels, place
+from tasks.sampling import random_integers, random_vectors, split_seed
+from tasks.task import Batch, Task, option
 
-BITS = 8
-_RESOLUTION = 2**22  # priorities are as many even steps from -1 to 1
+BITS = 8  # per vector
+_RESOLUTION = 2**22  # number of different priorities, evenly spaced from -1 to 1
 
 
 @dataclasses.dataclass(frozen=True)
 class PrioritySort(Task):
-    """Sort random 8-bit vectors by the priorities that come with them, and say the first ones.
+    """Sort random 8-bit vectors by their priorities, highest first, and answer with the first ones.
 
-    A priority is drawn evenly from -1 to 1. With length 3, 2 of them to be said, and z > x > y, time runs to the right:
+    A priority is drawn uniformly from -1 to 1. With length 3, two vectors in the answer and z > x > y, time runs to the
+    right:
 
         bits         x y z . . .
         priority     p q r . . .
@@ -24,13 +27,14 @@ class PrioritySort(Task):
         mask         . . . . 1 1
 
     Args:
-        min_length, max_length: bounds of the number of vectors, drawn evenly; the paper has 20 always.
-        highest: how many are said, at most `min_length`.
+        min_length, max_length: bounds of the number of vectors. The number is drawn uniformly. The paper's is always
+            20.
+        highest: number of vectors in the answer, at most `min_length`.
     """
 
-    min_length: int = 20
-    max_length: int = 20
-    highest: int = 16
+    min_length: int = option(20, "smallest number of vectors")
+    max_length: int = option(20, "largest number of vectors")
+    highest: int = option(16, "number of vectors in the answer, at most --min-length")
 
     name: ClassVar[str] = "priority-sort"
     input_size: ClassVar[int] = BITS + 2
@@ -45,27 +49,31 @@ class PrioritySort(Task):
     def smallest(self):
         return self.highest
 
-    def steps(self, length):
+    def num_steps(self, length):
         return length + 1 + self.highest
 
-    def sequences(self, seed, batch_size, size, room):
-        (length,), (most,) = size, room
+    def sequences(self, seed, batch_size, size, padded_size):
+        (length,), (padded_length,) = size, padded_size
         vectors_seed, priorities_seed = split_seed(seed, 2)
-        vectors = random_vectors(vectors_seed, batch_size, length, most, BITS)
-        drawn = tf.transpose(random_integers([most, batch_size], priorities_seed, 0, _RESOLUTION - 1))
-        shown = tf.range(most) < length
+        vectors = random_vectors(vectors_seed, batch_size, length, padded_length, BITS)
+        drawn = tf.transpose(random_integers([padded_length, batch_size], priorities_seed, 0, _RESOLUTION - 1))
+        shown = tf.range(padded_length) < length
         order = tf.argsort(tf.where(shown, drawn, -1), direction="DESCENDING", stable=True)
         ordered = tf.gather(vectors, order, axis=1, batch_dims=1)
         priorities = tf.where(shown, (2 * tf.cast(drawn, tf.float32) + 1) / _RESOLUTION - 1, 0.0)
 
-        steps, total = self.steps(length), self.steps(most)
-        times = tf.range(total)
-        answering = (times > length) & (times < steps)
+        num_steps, padded_steps = self.num_steps(length), self.num_steps(padded_length)
+        times = tf.range(padded_steps)
+        answering = (times > length) & (times < num_steps)
         inputs = channels(
-            place(vectors, 0, total),
-            place(priorities[..., tf.newaxis], 0, total),
+            place(vectors, 0, padded_steps),
+            place(priorities[..., tf.newaxis], 0, padded_steps),
             at_steps(times == length, batch_size),
         )
-        mask = at_steps(answering, batch_size)
-        targets = answer(ordered, times - length - 1, answering)
-        return Batch(inputs, targets, mask, steps, length + 1)
+        return Batch(
+            inputs=inputs,
+            targets=answer(ordered, times - length - 1, answering),
+            mask=at_steps(answering, batch_size),
+            num_steps=num_steps,
+            answer_at=length + 1,
+        )

@@ -1,17 +1,15 @@
-"""What `--preset` sets: everything about a run that has a default.
+"""The numbers of every recipe: what --preset, --task and --model set.
 
-A default is that of `RECIPES`, if there is one for the task and the model, or of `PAPER_MODELS`, or of the preset, or
-of the class that takes it.
+A value comes from RECIPES, else from PAPER_MODELS, else from PRESETS, else from the constructor that takes it. RECIPES
+holds for the preset "paper" alone. docs/results.md shows what each recipe achieves.
 
-Sections: `task` goes to the task, `model` to `ntm.NTM` or `ntm.LSTM`, `optimizer` to `keras.optimizers.RMSprop` (but
-for `initial_velocity`, the first value of its mean square, and `decay_steps`, the updates after which the learning rate
-has halved, as 1 / (1 + updates / decay_steps)) and `training` to `ntm.training.Trainer`.
+The sections and the names are those of config.py.
 """
 
-from ntm import reference
+from experiment import reference
 
 PRESETS = {
-    # What trains best while every equation is the paper's.
+    # The equations are the paper's. The other choices are those that train best.
     "paper": {
         "task": {},
         "model": {},
@@ -27,7 +25,7 @@ PRESETS = {
         },
         "training": {"loss": "sum", "batch_size": 1, "weight_noise": 0.04, "clip_ratio": 100.0},
     },
-    # The reference's; what is left of differences is in docs/fidelity.md.
+    # The reference's choices. docs/fidelity.md lists the differences that remain.
     "reference": {
         "task": {"max_length": 10, "every_step": True},
         "model": {**reference.ARCHITECTURE, "recurrent_std": 0.06},
@@ -38,14 +36,14 @@ PRESETS = {
             "epsilon": 1e-10,
             "centered": False,
             "clipvalue": 10.0,
-            "initial_velocity": 1.0,  # TensorFlow 1's, where Keras starts from 0
+            "initial_velocity": 1.0,  # as in TensorFlow 1; Keras starts from 0
         },
         "training": {"loss": "mean", "batch_size": 1, "weight_noise": 0.0, "clip_ratio": 0.0},
     },
 }
 
-# Tables 1 to 3 of the paper: the sizes that are not those of the copy task's NTM, 100 units and one head of each kind.
-# Of its two-layer controller for the sort, 2 x 100 units, ours is one layer of 200.
+# The sizes in the paper's tables 1 to 3 that differ from 100 units and one head of each kind. For priority sort the
+# paper's NTM has a controller of two layers with 100 units each. Ours has one layer of 200.
 PAPER_MODELS = {
     ("copy", "lstm"): {"controller_units": 256},
     ("repeat-copy", "lstm"): {"controller_units": 512},
@@ -57,7 +55,7 @@ PAPER_MODELS = {
     ("priority-sort", "lstm"): {"controller_units": 128},
 }
 
-# What the `paper` preset has otherwise for a task and a model; docs/recipe.md and docs/results.md say what for.
+# What differs for some tasks and models. docs/recipe.md gives the reasons.
 _LSTM = {"optimizer": {"learning_rate": 3e-4}, "training": {"weight_noise": 0.0}}
 RECIPES = {
     ("copy", "ntm-lstm"): {
@@ -76,9 +74,9 @@ RECIPES = {
         "training": {"weight_noise": 0.02},
     },
     ("repeat-copy", "lstm"): _LSTM,
-    # A query is found among the items by following its vectors from location to location, which needs a read head that
-    # goes the way that the write head went; heads that at first are told little learn that soonest. Forward is firm for
-    # the write head, which else may turn round, and less so for the read head, which content has to lead elsewhere.
+    # To find the query among the items, a read head has to follow the order in which the write head wrote. Heads with
+    # small initial weights and biases learn this soonest. The initial shift goes forward: strongly in the write head,
+    # which may otherwise learn to go backward, and less strongly in the read head, which must also jump by content.
     ("associative-recall", "ntm-lstm"): {
         "model": {
             "heads_std": 0.05,
@@ -90,9 +88,9 @@ RECIPES = {
         "optimizer": {"epsilon": 1e-4},
         "training": {"weight_noise": 0.02},
     },
-    # The state of a feedforward controller is what its heads read. Many heads, or many steps, that each move by
-    # location, and sharply, make gradients of 1e10 and more of that. Smaller weights and a smaller step help, so does
-    # clipping within the steps and, where nothing has to be found by location, write heads that go by content, less
+    # A feedforward controller remembers only through the memory. With many heads or many steps, and with sharp
+    # addressing by location, its gradients reach 1e10 and more. Three changes help: smaller weights and steps; clipping
+    # inside the steps; and, in tasks that need no addressing by location, write heads that address by content and less
     # sharply.
     ("associative-recall", "ntm-feedforward"): {
         "model": {"recurrent_std": 0.05, "heads_std": 0.05, "gradient_clip": 0.1},
@@ -114,11 +112,16 @@ RECIPES = {
 }
 
 
-def sections(preset, task="copy", model="ntm-lstm"):
-    """The sections of a preset for a task and a model, dicts that the caller may change."""
+def sections(preset: str, task: str = "copy", model: str = "ntm-lstm") -> dict:
+    """The values of a preset for a task and a model.
+
+    Returns:
+        A dict from "task", "model", "optimizer" and "training" to dicts from names to values. The caller may change
+        them.
+    """
     chosen = {
         **PRESETS[preset],
-        # What a preset says of the model it says of the NTM.
+        # A preset's values for the model are options of the NTM.
         "model": {**(PRESETS[preset]["model"] if model != "lstm" else {}), **PAPER_MODELS.get((task, model), {})},
         "task": PRESETS[preset]["task"] if task == "copy" else {},
     }

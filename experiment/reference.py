@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from ntm.checkpoints import CheckpointError, read_tensors
+from experiment.checkpoints import read_tensors
+from experiment.errors import CheckpointError
+from experiment.models import constructor_arguments
+from ntm import NTM
 from ntm.heads import HeadParameters
-from ntm.model import NTM
 
-# The reference's architecture; the lengths of its vectors are those of the checkpoint.
+# Options of the NTM that give the reference's architecture. The checkpoint's shapes give the sizes of its vectors.
 ARCHITECTURE = {
-    "controller": "lstm",
     "read_heads": 1,
     "write_heads": 1,
     "shift_range": 1,
@@ -29,19 +30,47 @@ _LSTM = "Sequence_Loop/BasicLSTMCell/Linear"
 _NAMES = (f"{_LSTM}/Matrix", f"{_LSTM}/Bias", "controller/interface_weights", "controller/nn_output_weights")
 
 
-def load_reference_checkpoint(prefix, memory_locations=128):
-    """The NTM whose weights the reference trained.
+def load_reference_checkpoint(prefix, memory_locations: int = 128) -> NTM:
+    """Loads the weights that the reference trained.
 
     Args:
-        prefix: the path of the checkpoint's files up to ".index" and ".data-00000-of-00001".
-        memory_locations: N, which is not in the checkpoint; the reference's is 128.
+        prefix: the path of the checkpoint's files without ".index" and ".data-00000-of-00001".
+        memory_locations: N, which the checkpoint does not contain. The reference has 128.
 
     Returns:
         NTM, built.
 
     Raises:
-        CheckpointError: a file is missing or damaged, or it is no checkpoint of the reference's.
-        ValueError: memory_locations is less than the three that a shift needs.
+        CheckpointError: a file is missing or damaged, or the checkpoint is not the reference's.
+        ValueError: memory_locations is less than 3, the number of shifts.
+    """
+    units, width, matrix, bias, interface, output = _read_weights(prefix)
+    input_size = matrix.shape[0] - width - units
+    model = NTM(
+        output_size=output.shape[1],
+        controller="lstm",
+        controller_units=units,
+        memory_locations=memory_locations,
+        memory_width=width,
+        **constructor_arguments(ARCHITECTURE),
+    )
+    model.build((None, None, input_size))
+    controller = model.cell.controller
+    # The rows are the input, the read vector and the previous output. The gates are in our order. The reference adds 1
+    # to the forget gate's pre-activation at every step.
+    controller.kernel.assign(matrix[:input_size])
+    controller.recurrent_kernel.assign(matrix[input_size:])
+    controller.bias.assign(bias + np.repeat(np.float32([0, 0, 1, 0]), units))
+    model.cell.heads.kernel.assign(interface[:, _interface_columns(width)])
+    model.output_layer.kernel.assign(output)
+    return model
+
+
+def _read_weights(prefix):
+    """Reads and checks the weights.
+
+    Returns:
+        U, W, and the four arrays of _NAMES.
     """
     tensors = read_tensors(prefix)
     for name in _NAMES:
@@ -51,7 +80,9 @@ def load_reference_checkpoint(prefix, memory_locations=128):
             raise CheckpointError(f"checkpoint {prefix} is not the reference's: {name} is no float32 matrix or bias")
     matrix, bias, interface, output = (tensors[name] for name in _NAMES)
     units = interface.shape[0]
-    width = (interface.shape[-1] - 12) // 4  # two heads of key, strength, gate, sharpness, 3 shifts; erase and add
+    width = (
+        interface.shape[-1] - 12
+    ) // 4  # 2 (W + 6) for key, strength, gate, 3 shifts and sharpness; 2 W for erase and add
     input_size = matrix.shape[0] - width - units
     expected = (
         (input_size + width + units, 4 * units),
@@ -64,28 +95,12 @@ def load_reference_checkpoint(prefix, memory_locations=128):
             raise CheckpointError(
                 f"checkpoint {prefix} is not the reference's: {name} has the shape {list(tensors[name].shape)}"
             )
-    model = NTM(
-        output_size=output.shape[1],
-        controller_units=units,
-        memory_locations=memory_locations,
-        memory_width=width,
-        **ARCHITECTURE,
-    )
-    model.build((None, None, input_size))
-    controller = model.cell.controller
-    # Rows: input, read vector, output of the step before; gates in our order. The reference adds 1 to the forget gate
-    # when it runs.
-    controller.kernel.assign(matrix[:input_size])
-    controller.recurrent_kernel.assign(matrix[input_size:])
-    controller.bias.assign(bias + np.repeat(np.float32([0, 0, 1, 0]), units))
-    model.cell.heads.kernel.assign(interface[:, _interface_columns(width)])
-    model.output_layer.kernel.assign(output)
-    return model
+    return units, width, matrix, bias, interface, output
 
 
 def _interface_columns(width):
-    """For each column of our heads' layer, its column in the reference's interface weights."""
-    heads = np.array([0, width + 6])[:, np.newaxis]  # where the read head and the write head begin
+    """For each column of our heads' kernel, the index of its column in the reference's interface weights."""
+    heads = np.array([0, width + 6])[:, np.newaxis]  # first columns of the read head and of the write head
     vectors = np.arange(width)
     columns = HeadParameters(
         keys=heads + vectors,

@@ -1,4 +1,4 @@
-"""Keeps compiled programs from one process to the next: compiling takes most of a start."""
+"""Keeps XLA's compiled programs in .cache/ for later processes: compilation takes most of the time of a start."""
 
 import contextlib
 import hashlib
@@ -7,16 +7,17 @@ import os
 import platform
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent / ".cache"
-KEPT_PROGRAMS = 100  # of some 3 MB
+ROOT = Path(__file__).resolve().parent.parent / ".cache"
+KEPT_PROGRAMS = 100  # of about 3 MB each
 
 
-def share(root=ROOT):
-    """Makes this process use and enlarge the programs under `root`. To be called before TensorFlow is imported.
+def share(root: Path = ROOT):
+    """Makes this process load compiled programs from `root` and store new ones there.
 
-    TensorFlow has a flag for it, which it does not document; it writes a program aside and moves it into place, so that
-    processes side by side, and a kill, do no harm. Nothing happens where TF_XLA_FLAGS is set already, empty even, or
-    `root` cannot be written.
+    To be called before TensorFlow is imported. It sets a flag that TensorFlow does not document. TensorFlow writes each
+    program to another file and moves it into place, so that several processes, or a kill, do no harm.
+
+    Nothing happens if TF_XLA_FLAGS is set, even to an empty text, or if `root` cannot be written.
     """
     programs = root / _machine()
     if "TF_XLA_FLAGS" in os.environ or '"' in str(programs):
@@ -31,7 +32,7 @@ def share(root=ROOT):
 
 
 def _machine():
-    """A name for what a program was compiled for, by and how."""
+    """A name for the processor, the compiler and its flags: programs of other machines are not used."""
     processor = platform.processor()
     with contextlib.suppress(OSError), open("/proc/cpuinfo") as file:
         processor += "".join(sorted({line for line in file if line.startswith(("model name", "flags", "Features"))}))

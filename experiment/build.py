@@ -1,0 +1,65 @@
+"""From a configuration to a model and a trainer."""
+
+import keras
+import tensorflow as tf
+
+from experiment.config import Config, OptimizerOptions
+from experiment.models import make_model
+from experiment.trainer import Trainer
+
+
+def build_model(config: Config, model_class=None) -> keras.Model:
+    """The model of a configuration. The configuration's seed determines its weights.
+
+    Args:
+        config: the configuration.
+        model_class: a subclass of the model's class to use instead of it.
+
+    Raises:
+        ValueError: an argument is out of range.
+    """
+    sizes = {"input_size": config.task.input_size, "output_size": config.task.output_size}
+    return make_model(config.model, **sizes, seed=config.run.seed, model_class=model_class)
+
+
+def build_trainer(config: Config, *, model_class=None, optimizer=None) -> Trainer:
+    """The Trainer of a configuration, with its task and its model.
+
+    Args:
+        config: the configuration.
+        model_class: as in `build_model`.
+        optimizer: a Keras optimizer to use instead of the configuration's.
+
+    Raises:
+        ValueError: an argument is out of range.
+    """
+    chosen = optimizer or _build_optimizer(config.optimizer)
+    model = build_model(config, model_class)
+    trainer = Trainer(model, config.task, chosen, seed=config.run.seed, **vars(config.training))
+    for variable in chosen.variables:
+        if variable.name.endswith("_velocity"):
+            variable.assign(tf.fill(variable.shape, config.optimizer.initial_velocity or 0.0))
+    return trainer
+
+
+def _build_optimizer(options: OptimizerOptions):
+    if not options.weight_decay >= 0:
+        raise ValueError(f"weight_decay={options.weight_decay} must be at least 0")
+    if options.global_clipnorm and options.clipvalue:
+        raise ValueError(
+            f"clipvalue={options.clipvalue} needs global_clipnorm=0, not global_clipnorm={options.global_clipnorm}"
+        )
+    rate = options.learning_rate
+    if options.decay_steps:
+        rate = keras.optimizers.schedules.InverseTimeDecay(rate, options.decay_steps, decay_rate=1.0)
+    return keras.optimizers.RMSprop(
+        learning_rate=rate,
+        rho=options.rho,
+        momentum=options.momentum,
+        epsilon=options.epsilon,
+        centered=options.centered,
+        # Keras does not accept 0 in place of None.
+        weight_decay=options.weight_decay or None,
+        global_clipnorm=options.global_clipnorm or None,
+        clipvalue=options.clipvalue or None,
+    )

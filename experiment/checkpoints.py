@@ -1,0 +1,115 @@
+"""Checkpoints: tensors on disk in TensorFlow's format, and the checkpoints that a run keeps.
+
+A run's checkpoint is the directory checkpoints/step-N. It holds the files of the prefix model.ckpt.
+"""
+
+import re
+import shutil
+from pathlib import Path
+
+import tensorflow as tf
+
+from experiment import atomic
+from experiment.errors import CheckpointError, first_line
+
+KEPT_CHECKPOINTS = 5  # a run keeps its newest checkpoints, at most this many
+PREFIX = "model.ckpt"
+
+
+def save_checkpoint(run_dir: Path, variables: dict, iteration: int):
+    """Atomically writes a checkpoint of a run, then deletes all but the newest KEPT_CHECKPOINTS.
+
+    Args:
+        run_dir: the run directory.
+        variables: a dict from names to variables.
+        iteration: the number of updates so far.
+    """
+    with atomic.replacing_directory(run_dir / "checkpoints" / f"step-{iteration}") as directory:
+        write_tensors(directory / PREFIX, variables)
+    for surplus in checkpoints(run_dir)[KEPT_CHECKPOINTS:]:
+        shutil.rmtree(surplus)
+
+
+def delete_checkpoints_after(run_dir: Path, iteration: int):
+    """Deletes a run's checkpoints of iterations after `iteration`."""
+    for directory in checkpoints(run_dir):
+        if _iteration_of(directory) > iteration:
+            shutil.rmtree(directory)
+
+
+def checkpoints(run_dir: Path) -> list:
+    """The directories of a run's checkpoints, newest first."""
+    found = [entry for entry in (Path(run_dir) / "checkpoints").glob("step-*") if re.fullmatch(r"step-\d+", entry.name)]
+    return sorted(found, key=_iteration_of, reverse=True)
+
+
+def _iteration_of(directory):
+    return int(directory.name.removeprefix("step-"))
+
+
+def read_tensors(prefix):
+    """Reads all tensors of a checkpoint and verifies their checksums.
+
+    Args:
+        prefix: the path of the checkpoint's files without ".index" and ".data-00000-of-00001".
+
+    Returns:
+        A dict from names to arrays.
+
+    Raises:
+        CheckpointError: a file is missing or damaged.
+    """
+    for suffix in (".index", ".data-00000-of-00001"):
+        if not Path(f"{prefix}{suffix}").is_file():
+            raise CheckpointError(f"checkpoint file {prefix}{suffix} is missing")
+    try:
+        reader = tf.train.load_checkpoint(str(prefix))
+        return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+    except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
+        raise CheckpointError(f"checkpoint {prefix} is damaged: {first_line(error)}") from None
+
+
+def write_tensors(prefix, tensors):
+    """Writes a checkpoint for `read_tensors`.
+
+    Args:
+        prefix: as in `read_tensors`.
+        tensors: a dict from names to tensors or variables.
+    """
+    tf.raw_ops.SaveV2(
+        prefix=str(prefix),
+        tensor_names=list(tensors),
+        shape_and_slices=[""] * len(tensors),
+        tensors=[tf.convert_to_tensor(tensor) for tensor in tensors.values()],
+    )
+
+
+def restore(variables, prefix):
+    """Assigns the tensors of a checkpoint to variables. If it raises, no variable has changed.
+
+    Args:
+        variables: a dict from names to variables. The checkpoint may hold other tensors too.
+        prefix: as in `read_tensors`.
+
+    Raises:
+        CheckpointError: a file is missing or damaged, or a variable is missing or has another shape.
+    """
+    tensors = read_tensors(prefix)
+    for name, variable in variables.items():
+        found = list(tensors[name].shape) if name in tensors else "missing"
+        if found != list(variable.shape):
+            raise CheckpointError(
+                f"checkpoint {prefix} is of another architecture: {name} is {found}, not {list(variable.shape)}"
+            )
+    for name, variable in variables.items():
+        variable.assign(tensors[name])
+
+
+def variable_name(variable):
+    """The name of a model's variable in checkpoints. It is the same for all models of one architecture."""
+    return f"model/{variable.path.partition('/')[2]}"
+
+
+def model_variables(model):
+    """A dict from the names in checkpoints to a model's variables."""
+    return {variable_name(variable): variable for variable in model.variables}

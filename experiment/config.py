@@ -1,0 +1,170 @@
+"""The configuration of a run: a typed section for the run, the task, the model, the optimizer and training.
+
+options.py derives the options of train.py from the fields. presets.py has the values of every recipe. A run's
+config.json holds the fields of `run` at the top level, and an object for each other section.
+"""
+
+import dataclasses
+
+import keras
+
+from experiment.command_line import COUNT, number_from_zero, positive_number, whole_number
+from experiment.fields import check_values, defaults_of, names, option
+from experiment.models import MODELS, LSTMOptions, NTMOptions
+from experiment.presets import PRESETS, sections
+from experiment.solved import SEQUENCES
+from experiment.trainer import Trainer
+from ntm.losses import LOSSES
+from tasks import TASKS, Task
+
+
+@dataclasses.dataclass(frozen=True)
+class RunOptions:
+    """How long a run trains and what it writes."""
+
+    preset: str = option(tuple(PRESETS), "source of all other defaults", "paper")
+    seed: int = option(whole_number(0), "determines the initial weights and the data", 0)
+    iterations: int = option(whole_number(1), "number of updates of the weights", 100_000)
+    log_every: int = option(whole_number(1), "iterations per row of metrics.csv", 100)
+    checkpoint_every: int = option(whole_number(1), "iterations per checkpoint", 1000)
+    stop_when_solved: bool = option(
+        None,
+        f"stop when the task is solved: no wrong bit in {SEQUENCES} sequences of the largest size; tested when a row of "
+        "metrics.csv has no wrong bit",
+        False,
+    )
+    figures: bool = option(
+        None, "draw the figures at every checkpoint, not only at the end; TensorBoard shows all of them", False
+    )
+    checkpoint: str | None = None  # the checkpoint whose weights the run started from
+
+
+@dataclasses.dataclass(frozen=True)
+@defaults_of(keras.optimizers.RMSprop)
+class OptimizerOptions:
+    """The options of `keras.optimizers.RMSprop`, with a learning rate that decays."""
+
+    weight_decay: float = option(
+        number_from_zero, "an update subtracts N times the learning rate of each weight; 0: none", 0.0
+    )
+    learning_rate: float = option(positive_number, "initial learning rate")
+    decay_steps: int | None = option(
+        whole_number(1), "updates after which the learning rate has halved: rate / (1 + updates / N)", None
+    )
+    rho: float = option(number_from_zero, "decay of the running means of gradients and their squares")
+    momentum: float = option(number_from_zero, "momentum, at most 1")
+    epsilon: float = option(number_from_zero, "added to the variance under the root")
+    centered: bool = option(None, "divide by the std of the gradient, not by its root mean square")
+    global_clipnorm: float | None = option(number_from_zero, "clip the gradient norm to N; 0: do not clip")
+    clipvalue: float | None = option(number_from_zero, "clip each element of the gradient to +-N; 0: do not clip")
+    initial_velocity: float | None = option(number_from_zero, "initial running mean of the squared gradient", None)
+
+
+@dataclasses.dataclass(frozen=True)
+@defaults_of(Trainer)
+class TrainingOptions:
+    """The options of `Trainer`."""
+
+    loss: str = option(tuple(LOSSES), "sum: nats per sequence, mean: nats per bit")
+    batch_size: int = option(COUNT, "sequences per update")
+    weight_noise: float = option(number_from_zero, "std of the noise on the weights in an update")
+    clip_ratio: float = option(
+        number_from_zero, "clip the gradient norm to N times a running mean of past norms; 0: do not clip"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """The configuration of a run."""
+
+    run: RunOptions
+    task: Task
+    model: NTMOptions | LSTMOptions
+    optimizer: OptimizerOptions
+    training: TrainingOptions
+
+    def replace(self, **values: dict) -> "Config":
+        """A copy with other values.
+
+        Args:
+            **values: for a section's name, a dict from names of its fields to values.
+
+        Raises:
+            ValueError: the section has no such field, or a value is of the wrong type or out of range.
+        """
+        changed = {}
+        for section_name, section_values in values.items():
+            section = getattr(self, section_name)
+            check_values(section, section_values, _owner(section_name, getattr(section, "name", "")))
+            changed[section_name] = dataclasses.replace(section, **section_values)
+        return dataclasses.replace(self, **changed)
+
+    def to_json(self) -> dict:
+        """The content of config.json."""
+        return {
+            **dataclasses.asdict(self.run),
+            "task": {"name": self.task.name, **dataclasses.asdict(self.task)},
+            "model": {
+                "name": self.model.name,
+                "output_size": self.task.output_size,
+                **MODELS[self.model.name].fixed,
+                **dataclasses.asdict(self.model),
+            },
+            "optimizer": {
+                name: value for name, value in dataclasses.asdict(self.optimizer).items() if value is not None
+            },
+            "training": dataclasses.asdict(self.training),
+        }
+
+    @classmethod
+    def from_json(cls, content: dict) -> "Config":
+        """The configuration in a config.json. A field that a section lacks has its class's default.
+
+        Raises:
+            ValueError, KeyError, TypeError, AttributeError: the content is not a configuration.
+        """
+        expected = [*names(RunOptions), "task", "model", "optimizer", "training"]
+        if not isinstance(content, dict) or set(content) != set(expected):
+            raise ValueError(f"its keys must be {', '.join(expected)}")
+        run = {name: content[name] for name in names(RunOptions)}
+        model = dict(content["model"])
+        kind = MODELS[name := model.pop("name")]
+        for determined in ("output_size", *kind.fixed):
+            model.pop(determined, None)
+        return cls(
+            run=_section("run", RunOptions, run),
+            task=task_from_json(content["task"]),
+            model=_section("model", kind.options_class, model, name=name),
+            optimizer=_section("optimizer", OptimizerOptions, content["optimizer"]),
+            training=_section("training", TrainingOptions, content["training"]),
+        )
+
+
+def task_from_json(content: dict) -> Task:
+    """The task in the section "task" of a config.json. Raises as `Config.from_json` does."""
+    values = dict(content)
+    name = values.pop("name")
+    check_values(TASKS[name], values, _owner("task", name))
+    return TASKS[name](**values)
+
+
+def default_config(preset: str = "paper", task: str = "copy", model: str = "ntm-lstm") -> Config:
+    """The configuration that a preset gives for a task and a model."""
+    values = sections(preset, task, model)
+    return Config(
+        run=RunOptions(preset=preset),
+        task=TASKS[task](**values["task"]),
+        model=MODELS[model].options_class(name=model, **values["model"]),
+        optimizer=OptimizerOptions(**values["optimizer"]),
+        training=TrainingOptions(**values["training"]),
+    )
+
+
+def _section(section_name, options_class, values, **identity):
+    check_values(options_class, values, _owner(section_name, identity.get("name", "")))
+    return options_class(**identity, **values)
+
+
+def _owner(section_name, name):
+    """What a section configures, for messages: "the task copy", "the model lstm", "the optimizer"."""
+    return f"the {section_name} {name}".rstrip()

@@ -1,0 +1,144 @@
+"""Measures the errors of a model on sequences of given sizes."""
+
+import math
+from collections.abc import Iterable, Iterator
+
+import tensorflow as tf
+
+from experiment.seeds import batch_and_state_seeds, fold_in, seed_of_size
+from ntm.metrics import bits_per_sequence, hamming_distance
+
+_BATCH_SIZE = 100  # sequences that run at a time; limits the memory that an evaluation takes
+
+
+class Evaluator:
+    """Measures the errors of a model at any size up to the largest. It compiles once for all sizes.
+
+    Args:
+        model: an NTM or an LSTM, built.
+        task: Task.
+        largest: the largest size that will be measured, a tuple. It may exceed the task's bounds.
+        sequences: number of sequences of each size, at least 1.
+        seed: [2], the seed of a stream, see seeds.py.
+        carry_state: whether each batch starts in the controller state in which the batch before it ended, as in the
+            reference. One more batch, which is not measured, comes first. If false, every sequence starts in the
+            initial state.
+        batch_size: the largest number of sequences that run at a time.
+    """
+
+    def __init__(
+        self, model, task, largest: tuple, sequences: int, seed, *, carry_state=False, batch_size: int = _BATCH_SIZE
+    ):
+        self._model, self._task, self._largest = model, task, largest
+        self._sequences, self._seed = sequences, seed
+        self._batch_size = min(sequences, batch_size)
+        self._carry_state = carry_state
+        self._run = tf.function(self._run_batch, jit_compile=True, autograph=False)
+
+    def compile(self):
+        """Compiles the program of `measure` and `is_exact`. Without this, their first call compiles it."""
+        state = self._model.initial_state(self._batch_size, seed=self._seed).controller
+        self._run(self._seed, tf.constant(self._largest), state)
+
+    def measure(self, size: tuple, seed=None) -> dict:
+        """Measures the errors at one size.
+
+        Args:
+            size: a size, at most the largest.
+            seed: [2], or None for the evaluator's seed.
+
+        Returns:
+            A dict with these keys. Errors and costs are means over the sequences.
+                task: the name of the task.
+                size: the size as text, see `size_text`.
+                length: the first number of the size, whatever its name is in the task.
+                the names of the size's other numbers, if it has several.
+                sequences: the number of sequences.
+                bit_errors_per_sequence: wrong bits per sequence.
+                bit_error_rate: wrong bits divided by all bits of the answers.
+                exact_sequences: the fraction of sequences without a wrong bit.
+                bits_per_sequence: the cost in bits.
+                least_bits_per_sequence: the lowest achievable cost in bits.
+        """
+        wrong, cost, optimal, bits = (tf.concat(values, 0).numpy() for values in zip(*self._results(size, seed)))
+        return {
+            "task": self._task.name,
+            "size": size_text(size),
+            "length": size[0],
+            **dict(zip(self._task.size_names[1:], size[1:])),
+            "sequences": self._sequences,
+            "bit_errors_per_sequence": float(wrong.mean()),
+            "bit_error_rate": float(wrong.sum() / bits.sum()),
+            "exact_sequences": float((wrong == 0).mean()),
+            "bits_per_sequence": float(cost.mean()),
+            "least_bits_per_sequence": float(optimal.mean()),
+        }
+
+    def is_exact(self, size: tuple, seed=None) -> bool:
+        """Whether `measure` would find no wrong bit. Stops at the first batch with a wrong bit."""
+        return all(not wrong.numpy().any() for wrong, *_ in self._results(size, seed))
+
+    def _results(self, size, seed):
+        """Yields, for each batch, the first four results of `_run_batch`."""
+        seed = seed_of_size(self._seed if seed is None else seed, size)
+        batches = math.ceil(self._sequences / self._batch_size)
+        controller_state = self._model.initial_state(self._batch_size, seed=seed).controller
+        if self._carry_state:
+            *_, controller_state = self._run(fold_in(seed, batches), tf.constant(size), controller_state)
+        for i in range(batches):
+            *result, final_state = self._run(fold_in(seed, i), tf.constant(size), controller_state)
+            yield [values[: self._sequences - i * self._batch_size] for values in result]
+            if self._carry_state:
+                controller_state = final_state
+
+    def _run_batch(self, seed, size, controller_state):
+        """Runs a batch.
+
+        Args:
+            seed: [2].
+            size: a tensor. If it were a constant, each size would compile again.
+            controller_state: a tuple of [B, U].
+
+        Returns:
+            Wrong bits [B], cost [B], lowest achievable cost [B], number of bits [B], and the final controller state.
+        """
+        batch_seed, state_seed = batch_and_state_seeds(seed)
+        batch = self._task.batch(batch_seed, self._batch_size, size, self._largest)
+        state = self._model.initial_state(self._batch_size, seed=state_seed)
+        state = state._replace(controller=controller_state)
+        logits, final_state = self._model.run(batch.inputs, initial_state=state, steps=batch.num_steps)
+        answer = batch.targets, logits, batch.mask
+        bits = tf.reduce_sum(batch.mask, axis=1) * batch.targets.shape[-1]
+        costs = hamming_distance(*answer), bits_per_sequence(*answer), self._task.optimal_bits(batch)
+        return *costs, bits, final_state.controller
+
+
+def size_text(size: tuple) -> str:
+    """A size as evaluate.py's --lengths takes it: 20, or 20x10 if the size has several numbers."""
+    return "x".join(map(str, size))
+
+
+def enclosing(*sizes: tuple) -> tuple:
+    """The smallest size that no given size exceeds in any number."""
+    return tuple(map(max, zip(*sizes)))
+
+
+def table(rows: Iterable) -> Iterator:
+    """Yields the lines of a table, the header first.
+
+    Args:
+        rows: results of `Evaluator.measure`. Each line is yielded before the next row is read.
+    """
+    columns = ("length", "sequences", "wrong bits/seq", "bit error rate", "exact", "bits/seq", "least possible")
+    yield "  ".join(f"{column:>14}" for column in columns)
+    for row in rows:
+        cells = (
+            row["size"],
+            row["sequences"],
+            f"{row['bit_errors_per_sequence']:.3f}",
+            f"{row['bit_error_rate']:.5f}",
+            f"{100 * row['exact_sequences']:.1f} %",
+            f"{row['bits_per_sequence']:.3f}",
+            f"{row['least_bits_per_sequence']:.3f}",
+        )
+        yield "  ".join(f"{cell:>14}" for cell in cells)

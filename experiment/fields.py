@@ -1,0 +1,63 @@
+"""Fields of the configuration's dataclasses: each carries its help text and the range of its values."""
+
+import dataclasses
+import inspect
+import typing
+
+
+def option(parse, text: str, default=dataclasses.MISSING):
+    """A field that becomes an option of train.py.
+
+    Args:
+        parse: a function from text to a value, which states the range; or a tuple of names to choose from; or None for
+            a boolean.
+        text: the help text of the option.
+        default: the default value. Without it, `defaults_of` gives the default.
+    """
+    return dataclasses.field(default=default, metadata={"parse": parse, "help": text})
+
+
+def defaults_of(*constructors):
+    """A decorator of a class: its fields without a default take the default of the parameter with the same name.
+
+    To be used below `dataclasses.dataclass`, so that the default of a constructor's argument stands in one place.
+
+    Args:
+        *constructors: classes. Their constructors have the parameters.
+    """
+    parameters = {}
+    for constructor in constructors:
+        parameters |= inspect.signature(constructor).parameters
+
+    def decorate(cls):
+        for name, field in vars(cls).items():
+            if isinstance(field, dataclasses.Field) and field.default is dataclasses.MISSING:
+                field.default = parameters[name].default
+        return cls
+
+    return decorate
+
+
+def names(section) -> set:
+    """The names of the options of a dataclass, or of an instance of it."""
+    return {field.name for field in dataclasses.fields(section) if field.name != "name"}
+
+
+def check_values(section, values: dict, owner: str):
+    """Checks values that are meant for the fields of a dataclass.
+
+    Args:
+        section: the dataclass, or an instance of it.
+        values: a dict from names of fields to values.
+        owner: what the dataclass configures, for messages.
+
+    Raises:
+        ValueError: a name is unknown, or a value has the wrong type.
+    """
+    types = {field.name: field.type for field in dataclasses.fields(section) if field.name != "name"}
+    for name, value in values.items():
+        if name not in types:
+            raise ValueError(f"{name}={value} means nothing to {owner}")
+        allowed = typing.get_args(types[name]) or (types[name],)
+        if type(value) not in allowed and not (type(value) is int and float in allowed):
+            raise ValueError(f"{name} cannot be {value!r}")

@@ -1,0 +1,38 @@
+"""Draws the figures of a run: one sequence, its memory map, and the learning curves."""
+
+import sys
+
+import tensorflow as tf
+
+from experiment.errors import first_line
+from experiment.metrics_file import read_metrics
+from experiment.observation import Observer
+from experiment.seeds import PICTURES, stream
+from ntm import plots
+
+
+def draw_figures(run, trainer, observer: Observer, seed: int):
+    """Draws a run as it is now. A figure that cannot be written is reported and does not stop the run.
+
+    Args:
+        run: RunDirectory.
+        trainer: Trainer.
+        observer: Observer of the trainer's model. It observes a sequence of the largest size, always the same one.
+        seed: the run's seed.
+    """
+    iteration = int(trainer.iteration)
+    seen = observer.observe(trainer.task.largest, stream(seed, PICTURES))
+    metrics = read_metrics(run.path)
+    columns = (metrics[name] for name in ("sequences", "loss", "hamming_distance"))
+    figures = {
+        "sequence": plots.sequence(seen.inputs, seen.targets, seen.outputs, seen.mask),
+        "learning_curves": plots.learning_curves(*columns, run.solved and run.solved["sequences"]),
+    }
+    if seen.weightings is not None:
+        title = f"after {iteration * trainer.batch_size:,} sequences"
+        figures["memory_map"] = plots.memory_map(*seen.weightings, seen.answer_at, title)
+    try:
+        for name, figure in figures.items():
+            run.add_figure(name, plots.to_png(figure), iteration)
+    except (OSError, tf.errors.OpError) as error:
+        print(f"train.py: {run.path}/{name}.png cannot be written: {first_line(error)}", file=sys.stderr)

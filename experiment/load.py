@@ -1,0 +1,118 @@
+"""Loads a task and a trained model: from a run, from a .keras file, or from the reference's checkpoint."""
+
+import contextlib
+from pathlib import Path
+
+import keras
+
+from experiment.build import build_model
+from experiment.checkpoints import PREFIX, checkpoints, model_variables, restore
+from experiment.config import Config, default_config, task_from_json
+from experiment.errors import CheckpointError, RunError, first_line
+from experiment.reference import load_reference_checkpoint
+from experiment.run_directory import MODEL, read_config
+from ntm import LSTM, NTM
+from tasks import TASKS
+
+
+@contextlib.contextmanager
+def refusing_config(run_dir):
+    """Turns the exceptions that a damaged config.json causes into a RunError."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{run_dir}/config.json does not describe a run: {first_line(error)}") from None
+
+
+def load_run(run_dir, checkpoint: str | None = None):
+    """Loads the task and the trained model of a run.
+
+    Args:
+        run_dir: a run directory, or a directory with config.json and model.keras, such as those in pretrained/.
+        checkpoint: "step-N". None loads the newest checkpoint, or model.keras if there is no checkpoint.
+
+    Returns:
+        The Task and the model.
+
+    Raises:
+        RunError: the run is missing or damaged.
+        CheckpointError: the checkpoint is missing or damaged.
+    """
+    content = read_config(run_dir)
+    with refusing_config(run_dir):
+        config = Config.from_json(content)
+    found = checkpoints(run_dir) if checkpoint is None else [Path(run_dir) / "checkpoints" / checkpoint]
+    if found:
+        with refusing_config(run_dir):
+            model = build_model(config)
+        restore(model_variables(model), found[0] / PREFIX)
+        return config.task, model
+    saved = Path(run_dir) / MODEL
+    if not saved.exists():
+        raise RunError(f"{run_dir} holds no checkpoint yet")
+    return config.task, _load_model(saved, config.task)
+
+
+def load_weights(path, task_name: str | None = None):
+    """Loads a .keras file and its task.
+
+    Args:
+        path: the file. If a run's config.json is beside it, the task is the run's.
+        task_name: the name of the task, if there is no config.json; its bounds are the default ones. None: copy.
+
+    Returns:
+        The Task and the model.
+
+    Raises:
+        CheckpointError: the file is missing or damaged, holds another kind of model, or does not fit the task.
+        RunError: the config.json is damaged, or has another task than `task_name`.
+    """
+    run_dir = Path(path).parent
+    if not (run_dir / "config.json").exists():
+        task = TASKS[task_name or "copy"]()
+        return task, _load_model(path, task)
+    content = read_config(run_dir)
+    with refusing_config(run_dir):
+        task = task_from_json(content["task"])
+    if task_name not in (None, task.name):
+        raise RunError(f"{run_dir}/config.json has the task {task.name}, not {task_name}")
+    return task, _load_model(path, task)
+
+
+def load_reference(prefix):
+    """Loads the reference's checkpoint and its task.
+
+    Args:
+        prefix: the path of the checkpoint's files without ".index" and ".data-00000-of-00001".
+
+    Returns:
+        The Task and the model.
+
+    Raises:
+        CheckpointError: the checkpoint is missing or damaged, or it is not the reference's for the copy task.
+    """
+    task, model = default_config(preset="reference").task, load_reference_checkpoint(prefix)
+    _refuse_misfit(task, model, prefix)
+    return task, model
+
+
+def _load_model(path, task):
+    if not Path(path).is_file():
+        raise CheckpointError(f"{path} is not a file")
+    try:
+        model = keras.saving.load_model(path)
+    except Exception as error:  # the type depends on the layer of Keras that meets the damage
+        raise CheckpointError(f"{path} cannot be read as a model: {first_line(error)}") from None
+    if not isinstance(model, (NTM, LSTM)) or not model.built:
+        raise CheckpointError(f"{path} holds no NTM or LSTM with weights")
+    _refuse_misfit(task, model, path)
+    return model
+
+
+def _refuse_misfit(task, model, path):
+    sizes = model.input_size, model.options["output_size"]
+    if sizes != (task.input_size, task.output_size):
+        raise CheckpointError(
+            f"{path} has {sizes[0]} inputs and {sizes[1]} outputs, not the {task.input_size} and {task.output_size} of "
+            f"the {task.name} task"
+        )

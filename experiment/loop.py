@@ -1,0 +1,155 @@
+"""Trains until the last iteration, until the task is solved, or until a signal: log, test, checkpoint, draw, stop."""
+
+import concurrent.futures
+import shlex
+import signal
+import sys
+
+from experiment import solved
+from experiment.checkpoints import checkpoints
+from experiment.command_line import nobody_reads_on
+from experiment.evaluation import Evaluator, enclosing, size_text, table
+from experiment.figures import draw_figures
+from experiment.observation import Observer
+from experiment.progress import Progress
+from experiment.seeds import REPORT, stream
+from experiment.signals import StopSignals
+from experiment.start_or_resume import Run
+
+UPDATES_PER_CALL = 100  # at most; a signal waits until the end of the call
+
+
+def train_and_report(run: Run) -> int:
+    """Trains a run, prints a table of errors, and draws the figures. Returns the exit status."""
+    directory, config, trainer = run
+    print(f"{config.task.name}, {config.model.name}, {directory.path}", flush=True)
+    sizes = trainer.task.report_sizes
+    largest = enclosing(trainer.task.largest, *sizes)
+    report_seed = stream(config.run.seed, REPORT)
+    evaluator = Evaluator(trainer.model, trainer.task, largest, solved.SEQUENCES, report_seed)
+    observer = Observer(trainer.model, trainer.task)
+    with StopSignals() as signals:
+        status = Loop(run, evaluator, observer, signals).train()
+    if status == 0:
+        directory.save_model(trainer.model)
+        for line in table(map(evaluator.measure, sizes)):
+            print(line, flush=True)
+        draw_figures(directory, trainer, observer, config.run.seed)
+        path = directory.path
+        print(f"{path}/ holds config.json, metrics.csv, model.keras, figures, TensorBoard events and checkpoints/")
+        lengths = ",".join(map(size_text, sizes[-2:]))
+        print(f"errors at other lengths: python evaluate.py --run-dir={shlex.quote(str(path))} --lengths={lengths}")
+    return status
+
+
+class Loop:
+    """The training loop of a run.
+
+    Args:
+        run: Run.
+        evaluator: Evaluator of the run's model. It tests whether the task is solved.
+        observer: Observer of the run's model.
+        signals: StopSignals.
+    """
+
+    def __init__(self, run: Run, evaluator, observer, signals):
+        self._directory, config, self._trainer = run
+        self._options = config.run
+        self._evaluator, self._observer, self._signals = evaluator, observer, signals
+        self._iteration = int(self._trainer.iteration)
+        self._compilation = None
+
+    def train(self) -> int:
+        """Trains. Returns the exit status: 0, 1 if a loss is not finite, or 128 plus the number of a signal."""
+        self._directory.start_metrics(self._iteration)
+        with (
+            Progress(self._options.iterations, self._iteration, self._trainer.batch_size) as progress,
+            concurrent.futures.ThreadPoolExecutor(1) as background,
+        ):
+            stop = self._may_stop()
+            while self._iteration < self._options.iterations and not stop:
+                self._iteration = self._next_boundary()
+                if not self._trainer.advance(self._iteration):
+                    self._report_not_finite()
+                    return 1
+                self._compile_evaluator(background)
+                if self._is_due(self._options.log_every):
+                    metrics = self._log_row()
+                    self._show(progress, metrics, newly_solved=self._test_solved(metrics))
+                stop = self._signals.received or self._may_stop()
+                if stop or self._is_due(self._options.checkpoint_every):
+                    self._save_checkpoint()
+                    if self._options.figures and not stop and self._iteration < self._options.iterations:
+                        draw_figures(self._directory, self._trainer, self._observer, self._options.seed)
+        return self._report_signal()
+
+    def _may_stop(self):
+        """Whether the task is solved and the run is to stop then."""
+        return self._options.stop_when_solved and self._directory.solved is not None
+
+    def _next_boundary(self):
+        """The next iteration at which something is due, at most UPDATES_PER_CALL away."""
+        periods = self._options.log_every, self._options.checkpoint_every, UPDATES_PER_CALL
+        return min(self._options.iterations, *((self._iteration // period + 1) * period for period in periods))
+
+    def _is_due(self, period):
+        return self._iteration % period == 0 or self._iteration == self._options.iterations
+
+    def _compile_evaluator(self, background):
+        """Compiles the evaluator's program on another core while training goes on."""
+        if self._compilation is None:
+            self._compilation = background.submit(self._evaluator.compile)
+
+    def _log_row(self):
+        """Writes a row of metrics.csv. Returns its Metrics."""
+        metrics = self._trainer.metrics()
+        if self._iteration % self._options.log_every == 0:
+            self._trainer.start_metrics()
+        seconds = round(float(self._trainer.seconds), 3)
+        self._directory.log({**self._progress_so_far(), "seconds": seconds, **metrics._asdict()})
+        return metrics
+
+    def _progress_so_far(self):
+        return {"iteration": self._iteration, "sequences": self._iteration * self._trainer.batch_size}
+
+    def _test_solved(self, metrics):
+        """Tests whether the task is solved if the row has no wrong bit. Returns whether this is the first time."""
+        if self._directory.solved is not None or metrics.hamming_distance != 0:
+            return False
+        self._compilation.result()
+        if not solved.is_solved(self._evaluator, self._trainer.task, self._options.seed):
+            return False
+        self._directory.record_solved(self._progress_so_far())
+        return True
+
+    def _show(self, progress, metrics, newly_solved):
+        try:
+            progress.show(self._iteration, metrics)
+            if newly_solved:
+                sequences = self._progress_so_far()["sequences"]
+                progress.say(f"solved after {self._iteration} iterations, {sequences} sequences")
+        except BrokenPipeError:  # the reader of the output is gone: stop as if a signal had come
+            nobody_reads_on()
+            self._signals.received = signal.SIGPIPE
+
+    def _save_checkpoint(self):
+        self._directory.save(self._trainer.variables(), self._iteration)
+        gradients = {f"gradient/{name}": gradient for name, gradient in self._trainer.gradients().items()}
+        self._directory.add_histograms(gradients, self._iteration)
+
+    def _report_not_finite(self):
+        kept = checkpoints(self._directory.path)
+        print(
+            f"train.py: error: the loss or its gradient is not finite at iteration {int(self._trainer.iteration)}; "
+            + (f"the last good checkpoint is {kept[0]}" if kept else "there is no checkpoint before it"),
+            file=sys.stderr,
+        )
+
+    def _report_signal(self):
+        """Says how to resume if a signal stopped training. Returns the exit status."""
+        received = self._signals.received
+        if not received or self._iteration >= self._options.iterations:
+            return 0
+        print(f"stopped by {received.name} after iteration {self._iteration}; to go on:")
+        print(f"python train.py --run-dir={shlex.quote(str(self._directory.path))} --resume")
+        return 128 + received

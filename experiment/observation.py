@@ -1,0 +1,104 @@
+"""Observes a model step by step on single sequences."""
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from experiment.evaluation import size_text
+from experiment.seeds import batch_and_state_seeds, seed_of_size
+from ntm import Trace
+
+
+class Observation(NamedTuple):
+    """A sequence and everything that a model did with it, as arrays without a batch axis."""
+
+    size: str  # see `size_text`
+    answer_at: int  # the step at which the answer begins
+    inputs: np.ndarray  # [T, I]
+    targets: np.ndarray  # [T, O]
+    outputs: np.ndarray  # [T, O], probabilities
+    mask: np.ndarray  # [T]
+    trace: Trace | None  # None for a model without heads
+    previous_weightings: np.ndarray | None  # [T, H, N], before each step; heads in the order of `trace.stages`
+
+    def answer(self):
+        """The arguments of an example in `ntm.plots.generalisation`: title, targets and outputs of the answer."""
+        return f"length {self.size}", self.targets[self.answer_at :], self.outputs[self.answer_at :]
+
+    @property
+    def weightings(self):
+        """The write weightings [T, Q, N] and the read weightings [T, R, N], or None for a model without heads."""
+        return None if self.trace is None else (self.trace.write_weightings, self.trace.read_weightings)
+
+    def addressing(self, step: int, kind: str, head: int = 0) -> dict:
+        """How a head came to its weighting at a step.
+
+        Args:
+            step: a step.
+            kind: "read" or "write".
+            head: the index among the heads of this kind.
+
+        Returns:
+            The keyword arguments of `ntm.plots.addressing`.
+        """
+        _, read_weightings = self.weightings
+        now = step, head + (read_weightings.shape[1] if kind == "write" else 0)
+        heads, stages = self.trace, self.trace.stages
+        return {
+            "previous": self.previous_weightings[now],
+            "content": stages.content[now],
+            "gated": stages.gated[now],
+            "shifted": stages.shifted[now],
+            "weighting": stages.weightings[now],
+            "gate": heads.gates[now],
+            "shifts": heads.shifts[now],
+            "sharpness": heads.sharpness[now],
+        }
+
+
+class Observer:
+    """Runs single sequences and records what a model does with them.
+
+    It does not use XLA: compilation would take longer than the sequences.
+
+    Args:
+        model: an NTM or an LSTM, built.
+        task: Task.
+    """
+
+    def __init__(self, model, task):
+        self._model, self._task = model, task
+
+    @functools.cached_property
+    def _trace(self):
+        """The model's `trace` as one graph for sequences of any size."""
+        state = self._model.initial_state(1, seed=tf.constant([0, 0]))
+        inputs = tf.TensorSpec([1, None, self._task.input_size])
+        states = tf.nest.map_structure(lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), state)
+        run = tf.function(lambda inputs, state: self._model.trace(inputs, initial_state=state), autograph=False)
+        # A concrete function: TensorFlow would take the functions of several models for one that retraces too often.
+        return run.get_concrete_function(inputs, states)
+
+    def observe(self, size: tuple, seed) -> Observation:
+        """Observes the sequence of a size that a seed determines. The seed is [2], see seeds.py."""
+        batch_seed, state_seed = batch_and_state_seeds(seed_of_size(seed, size))
+        batch = self._task.batch(batch_seed, 1, size, size)
+        initial = self._model.initial_state(1, seed=state_seed)
+        logits, trace = self._trace(batch.inputs, initial)
+        previous = None
+        if trace is not None:
+            first = np.concatenate([initial.read_weightings, initial.write_weightings], axis=1)
+            trace = tf.nest.map_structure(lambda tensor: tensor[0].numpy(), trace)
+            previous = np.concatenate([first, trace.stages.weightings[:-1]])
+        return Observation(
+            size=size_text(size),
+            answer_at=int(batch.answer_at),
+            inputs=batch.inputs[0].numpy(),
+            targets=batch.targets[0].numpy(),
+            outputs=tf.sigmoid(logits)[0].numpy(),
+            mask=batch.mask[0].numpy(),
+            trace=trace,
+            previous_weightings=previous,
+        )

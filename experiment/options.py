@@ -1,0 +1,117 @@
+"""Derives the options of train.py from the fields of the configuration.
+
+A field memory_width becomes the option --memory-width. Tasks, or models, with a field of the same name share an option.
+"""
+
+import argparse
+import dataclasses
+
+from experiment.command_line import COUNT
+from experiment.config import Config, OptimizerOptions, RunOptions, TrainingOptions, default_config
+from experiment.models import MODELS
+from tasks import TASKS
+
+_CLASSES = {  # the dataclasses of each section
+    "run": [RunOptions],
+    "task": [*TASKS.values()],
+    "model": [kind.options_class for kind in MODELS.values()],
+    "optimizer": [OptimizerOptions],
+    "training": [TrainingOptions],
+}
+
+_PARSERS_OF_TASKS = {int: COUNT, bool: None}  # a task's fields carry no range: the task checks its own values
+
+
+def add_options(parser: argparse.ArgumentParser):
+    """Adds the options in groups, one for each section of the configuration."""
+    defaults = default_config()
+    tasks = {name: default_config(task=name).task for name in TASKS}
+    models = {name: default_config(model=name).model for name in MODELS}
+    _add_section(parser.add_argument_group("run"), defaults.run)
+    group = parser.add_argument_group("task", "In brackets: the tasks that have the option, and their defaults.")
+    group.add_argument("--task", choices=tuple(tasks), help=f"what to learn ({defaults.task.name})")
+    _add_shared(group, tasks)
+    group = parser.add_argument_group(
+        "model", "In brackets: the models that have the option, and their defaults for the copy task."
+    )
+    group.add_argument("--model", choices=tuple(models), help=f"what learns it ({defaults.model.name})")
+    _add_shared(group, models)
+    _add_section(parser.add_argument_group("optimizer (RMSProp)"), defaults.optimizer)
+    _add_section(parser.add_argument_group("training"), defaults.training)
+
+
+def read_config(arguments: dict) -> Config:
+    """The configuration that a command line asks for.
+
+    Args:
+        arguments: a dict from names of options to values; None for an option that was not given.
+
+    Raises:
+        ValueError: an option does not apply to the task or the model, or a value is out of range.
+    """
+    values = given_values(arguments)
+    chosen = {section: values[section].pop("name") for section in ("task", "model") if "name" in values[section]}
+    return default_config(preset=values["run"].get("preset", "paper"), **chosen).replace(**values)
+
+
+def given_values(arguments: dict) -> dict:
+    """The options that were given, by section.
+
+    Args:
+        arguments: as in `read_config`.
+
+    Returns:
+        A dict from a section's name to a dict from names of fields to values. The name "name" stands for --task in the
+        section "task" and for --model in the section "model".
+    """
+    values = {}
+    for section, classes in _CLASSES.items():
+        names = {field.name for field in _option_fields(*classes)}
+        values[section] = {name: arguments[name] for name in names if arguments[name] is not None}
+        if arguments.get(section) is not None:
+            values[section]["name"] = arguments[section]
+    return values
+
+
+def _option_fields(*classes):
+    return [field for options_class in classes for field in dataclasses.fields(options_class) if field.metadata]
+
+
+def _add_section(group, section):
+    """Adds the options of a section that is always of the same class."""
+    for field in _option_fields(section):
+        default = getattr(section, field.name)
+        _add_option(group, field, field.metadata["help"] + ("" if default is None else f" ({_text(default)})"))
+
+
+def _add_shared(group, sections):
+    """Adds the options of a dict from names of tasks, or of models, to their default sections."""
+    owners = {}  # for each field, help text and default: who has it
+    for name, section in sections.items():
+        for field in _option_fields(section):
+            entry = field.metadata["help"], _text(getattr(section, field.name))
+            owners.setdefault(field.name, {}).setdefault(entry, []).append((name, field))
+    for entries in owners.values():
+        texts = {}
+        for (text, default), who in entries.items():
+            texts.setdefault(text, []).append(f"{', '.join(name for name, _ in who)}: {default}")
+        (_, field), *_ = next(iter(entries.values()))
+        _add_option(group, field, "; ".join(f"{text} ({'; '.join(defaults)})" for text, defaults in texts.items()))
+
+
+def _add_option(group, field, text):
+    flag = f"--{field.name.replace('_', '-')}"
+    parse = field.metadata["parse"] if "parse" in field.metadata else _PARSERS_OF_TASKS[field.type]
+    if parse is None:
+        group.add_argument(flag, action=argparse.BooleanOptionalAction, help=text)
+    elif isinstance(parse, tuple):
+        group.add_argument(flag, choices=parse, help=text)
+    else:
+        group.add_argument(flag, type=parse, metavar="N", help=text)
+
+
+def _text(value):
+    """A default value as help texts show it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)

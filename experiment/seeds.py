@@ -1,0 +1,42 @@
+"""Seeds: one integer gives several independent streams, one for each purpose.
+
+A seed is a pair of integers. A run's integer seed and a purpose give the seed of a stream, see `stream`.
+"""
+
+import tensorflow as tf
+
+TRAINING = 0  # the batches of training
+VALIDATION = 1  # the sequences that decide whether the task is solved
+REPORT = 2  # the sequences whose errors train.py and evaluate.py print
+PICTURES = 3  # the sequence that the figures show
+NOISE = 4  # the noise on the weights
+
+
+def stream(seed: int, purpose: int):
+    """The seed of a stream.
+
+    Args:
+        seed: the run's seed.
+        purpose: TRAINING, VALIDATION, REPORT, PICTURES or NOISE. No sequence is in two streams.
+
+    Returns:
+        [2], int32.
+    """
+    return tf.constant([seed, purpose])
+
+
+def fold_in(seed, number):
+    """The seed of draw `number` of a stream: [2]."""
+    return tf.random.fold_in(seed, number, alg="philox")
+
+
+def batch_and_state_seeds(seed):
+    """Derives two independent seeds from one: the seed of a batch and the seed of its initial state."""
+    return tf.unstack(tf.random.split(seed, 2, alg="philox"))
+
+
+def seed_of_size(seed, size: tuple):
+    """The seed of the sequences of one size: sequences of different sizes are drawn independently."""
+    for number in size:
+        seed = fold_in(seed, number)
+    return seed

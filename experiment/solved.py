@@ -1,0 +1,46 @@
+"""When a task is solved: no wrong bit in SEQUENCES sequences of the largest size.
+
+The test is made when a row of metrics.csv has no wrong bit. solved.json notes the first time that a run passes it.
+"""
+
+import json
+from pathlib import Path
+
+from experiment import atomic
+from experiment.seeds import VALIDATION, stream
+
+SEQUENCES = 1000  # sequences of the test, and sequences per size in the table at the end of a run
+
+
+def is_solved(evaluator, task, seed: int) -> bool:
+    """Whether the model of an Evaluator solves a task.
+
+    Args:
+        evaluator: Evaluator of SEQUENCES sequences.
+        task: Task.
+        seed: the run's seed.
+    """
+    return evaluator.is_exact(task.largest, stream(seed, VALIDATION))
+
+
+def read_solved(run_dir) -> dict | None:
+    """Reads when a run solved its task, from solved.json.
+
+    Returns:
+        A dict with the keys "iteration" and "sequences", or None if the file is missing or damaged.
+    """
+    try:
+        solved = json.loads((Path(run_dir) / "solved.json").read_text())
+        return {key: int(solved[key]) for key in ("iteration", "sequences")}
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def write_solved(run_dir: Path, when: dict):
+    """Atomically writes solved.json. `when` is a dict as `read_solved` returns it."""
+    atomic.write_file(run_dir / "solved.json", json.dumps(when).encode() + b"\n")
+
+
+def delete_solved(run_dir: Path):
+    """Deletes solved.json if there is one."""
+    (run_dir / "solved.json").unlink(missing_ok=True)

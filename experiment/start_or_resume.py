@@ -1,0 +1,117 @@
+"""Starts a new run or resumes one: gives its directory, its configuration and its trainer."""
+
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from experiment.build import build_trainer
+from experiment.checkpoints import PREFIX, checkpoints, model_variables, restore
+from experiment.config import Config
+from experiment.errors import CheckpointError, RunError
+from experiment.load import refusing_config
+from experiment.run_directory import MODEL, RunDirectory, new_directory, newest_run
+from experiment.trainer import Trainer
+
+RUNS = Path("runs")
+RESUMABLE = ("iterations", "stop_when_solved", "figures")  # the fields of `Config.run` that --resume may change
+
+
+class Run(NamedTuple):
+    """A run that is ready to train."""
+
+    directory: RunDirectory  # to be closed by the caller
+    config: Config
+    trainer: Trainer
+
+
+def start_run(config: Config, run_dir: str | None = None, checkpoint: str | None = None) -> Run:
+    """Starts a new run.
+
+    Args:
+        config: the configuration.
+        run_dir: the run directory; None makes a new one in runs/.
+        checkpoint: the checkpoint whose weights the run starts from: a path, or step-N of the newest run.
+
+    Raises:
+        ValueError: an argument is out of range.
+        RunError: the directory cannot be used.
+        CheckpointError: the checkpoint is missing, damaged or of another architecture.
+    """
+    trainer = build_trainer(config)
+    if checkpoint is not None:
+        path = Path(checkpoint)
+        if path.name == checkpoint:
+            path = newest_run(RUNS) / "checkpoints" / checkpoint
+        config = config.replace(run={"checkpoint": str(path)})
+        restore(model_variables(trainer.model), path / PREFIX)
+    if run_dir is None:
+        run_dir = new_directory(RUNS, f"{config.task.name}-{config.model.name}-seed{config.run.seed}")
+    directory = RunDirectory(run_dir, config.to_json())
+    if checkpoint is not None:
+        directory.save(trainer.variables(), 0)  # --resume must not depend on the files of another run
+    return Run(directory=directory, config=config, trainer=trainer)
+
+
+def resume_run(values: dict, run_dir: str | None = None, checkpoint: str | None = None) -> Run:
+    """Resumes a run at a checkpoint.
+
+    Args:
+        values: what the command line asks for: for each section of the configuration a dict from names to values. The
+            fields in RESUMABLE change the run. All others must be the run's own.
+        run_dir: the run directory; None for the newest in runs/.
+        checkpoint: "step-N", or None for the newest checkpoint that is not damaged.
+
+    Raises:
+        ValueError: a value contradicts the run.
+        RunError: the directory cannot be used.
+        CheckpointError: the checkpoint is missing or damaged.
+    """
+    run_dir = Path(newest_run(RUNS) if run_dir is None else run_dir)
+    if (run_dir / MODEL).exists() and not checkpoints(run_dir):
+        raise RunError(f"{run_dir} holds a trained model and no checkpoint to go on from")
+    directory = RunDirectory(run_dir)
+    try:
+        with refusing_config(run_dir):
+            config = Config.from_json(directory.config)
+            trainer = build_trainer(config)
+        _refuse_contradictions(config, values, run_dir)
+        _restore_newest(trainer, run_dir, checkpoint, started_from=config.run.checkpoint)
+        config = config.replace(run={key: value for key, value in values["run"].items() if key in RESUMABLE})
+        reached = int(trainer.iteration)
+        if config.run.iterations < reached:
+            raise ValueError(f"iterations={config.run.iterations} is below the {reached} that {run_dir} has reached")
+        directory.delete_checkpoints_after(reached)
+        directory.write_config(config.to_json())
+    except BaseException:
+        directory.close()
+        raise
+    return Run(directory=directory, config=config, trainer=trainer)
+
+
+def _refuse_contradictions(config, values, run_dir):
+    """Raises ValueError if a value is not the run's own and --resume may not change it."""
+    for section_name, section_values in values.items():
+        section = getattr(config, section_name)
+        for key, value in section_values.items():
+            if section_name == "run" and key in RESUMABLE:
+                continue
+            kept, option = getattr(section, key, None), section_name if key == "name" else key
+            if value == kept:
+                continue
+            if kept is None:
+                raise ValueError(f"{option}={value} means nothing to the run in {run_dir}")
+            raise ValueError(f"{option}={value} contradicts {run_dir}/config.json, which has {kept}")
+
+
+def _restore_newest(trainer, run_dir, checkpoint, started_from):
+    """Restores a trainer from the checkpoint of a name, or from the newest that is not damaged, if there is one."""
+    candidates = checkpoints(run_dir) if checkpoint is None else [run_dir / "checkpoints" / checkpoint]
+    for directory in candidates:
+        try:
+            return restore(trainer.variables(), directory / PREFIX)
+        except CheckpointError as error:
+            if directory == candidates[-1]:
+                raise
+            print(f"train.py: {error}; trying the one before", file=sys.stderr)
+    if started_from is not None:
+        raise RunError(f"{run_dir} has lost checkpoints/step-0, where it started from")
