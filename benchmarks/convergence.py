@@ -1,7 +1,7 @@
-"""Does every seed learn, how soon, and does it last? Trains seeds side by side and draws their errors.
+"""Does every seed learn, how soon, and does it last? Trains several seeds and draws their errors.
 
-`python -m benchmarks.convergence --seeds=20 --jobs=2 [any option of train.py]`. Everything is under --dir: the runs,
-which a second call goes on with where the first was cut off; convergence.csv, a row a seed; and convergence.png.
+`python -m benchmarks.convergence --seeds=20 --jobs=2 [any option of train.py]`. A second call resumes the runs that the
+first one did not finish. --dir holds the runs, convergence.csv with a row per seed, and convergence.png.
 """
 
 import concurrent.futures
@@ -11,21 +11,27 @@ import shlex
 import statistics
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from cli import Parser, name, quiet_stderr, whole_number
+from experiment.command_line import Parser, name, start, whole_number
 
-with quiet_stderr():
-    from ntm import plots, runs
+with start():
+    from experiment import atomic
+    from experiment.checkpoints import checkpoints
+    from experiment.metrics_file import read_metrics
+    from experiment.run_directory import read_config
+    from experiment.solved import read_solved
+    from ntm import plots
 
 ROOT = Path(__file__).resolve().parent.parent
-# Columns of the size that follows: errors, the cost, and what the best predictor would pay.
+# Prefixes of columns. The size follows: wrong bits, cost in bits, and lowest achievable cost in bits, per sequence.
 WRONG, BITS, LEAST = "wrong_bits_", "bits_", "least_bits_"
 
 
-def main(argv=None):
+def main(argv=None) -> int:
     parser = seeds_parser("convergence", __doc__, seeds=20)
     arguments, options = parser.parse_known_args(argv)
     root = Path(arguments.dir)
@@ -41,7 +47,7 @@ def main(argv=None):
         try:
             rows = [report(job.result()) for job in concurrent.futures.as_completed(jobs)]
         except (subprocess.CalledProcessError, KeyboardInterrupt) as error:
-            pool.shutdown(wait=False, cancel_futures=True)  # those that run come to their end; Ctrl-C ends them too
+            pool.shutdown(wait=False, cancel_futures=True)  # the jobs that run end by themselves, or by Ctrl-C too
             if isinstance(error, KeyboardInterrupt):
                 return 130
             parser.error(error.stderr.strip().splitlines()[-1])
@@ -56,44 +62,63 @@ def main(argv=None):
     return 0
 
 
-def seeds_parser(benchmark, text, seeds):
-    """The Parser of a benchmark, of that name and docstring, that trains many seeds, by default so many."""
+def seeds_parser(benchmark: str, text: str, seeds: int) -> Parser:
+    """The Parser of a benchmark that trains several seeds.
+
+    Args:
+        benchmark: the benchmark's name.
+        text: its docstring.
+        seeds: the default number of seeds.
+    """
     parser = Parser(prog=f"benchmarks.{benchmark}", description=text.splitlines()[0])
     parser.add_argument(
-        "--seeds", type=whole_number(1), default=seeds, metavar="N", help="how many (default %(default)s)"
+        "--seeds", type=whole_number(1), default=seeds, metavar="N", help="number of seeds (default %(default)s)"
     )
     parser.add_argument("--first-seed", type=whole_number(0), default=0, metavar="N", help="(default %(default)s)")
-    parser.add_argument("--jobs", type=whole_number(1), default=2, metavar="N", help="at a time (default %(default)s)")
     parser.add_argument(
-        "--sequences", type=whole_number(1), default=1000, metavar="N", help="measured a size (default %(default)s)"
+        "--jobs", type=whole_number(1), default=2, metavar="N", help="runs at a time (default %(default)s)"
+    )
+    parser.add_argument(
+        "--sequences", type=whole_number(1), default=1000, metavar="N", help="measured per size (default %(default)s)"
     )
     parser.add_argument("--dir", type=name, default=f"runs/{benchmark}", help="(default %(default)s)")
     return parser
 
 
-def train(run_dir, seed, options, sequences):
-    """Trains a seed, or goes on with it, and measures it. Returns its row."""
+def train(run_dir: Path, seed: int, options: list, sequences: int) -> dict:
+    """Trains a seed, or resumes its run, and measures its errors in errors.json, unless that is done.
+
+    Args:
+        run_dir: the run directory.
+        seed: the run's seed.
+        options: options of train.py.
+        sequences: number of sequences to measure at each size.
+
+    Returns:
+        The result of `read_row`.
+    """
     if not (run_dir / "errors.json").exists():
         what = ["--resume"] if (run_dir / "config.json").exists() else [*options, f"--seed={seed}"]
         ended = run(["train.py", *what, f"--run-dir={run_dir}"], not_finite=True)
         errors = {"ended": ended.stderr.strip()}
-        if runs.checkpoints(run_dir):
+        if checkpoints(run_dir):
             measured = run(["evaluate.py", f"--run-dir={run_dir}", f"--sequences={sequences}", "--format=json"])
             for line in measured.stdout.splitlines():
                 row = json.loads(line)
                 errors[WRONG + row["size"]] = row["bit_errors_per_sequence"]
                 errors[BITS + row["size"]] = row["bits_per_sequence"]
                 errors[LEAST + row["size"]] = row["least_bits_per_sequence"]
-        runs.write_aside(run_dir / "errors.json", json.dumps(errors).encode())  # where it is, all is done
-    return read_row(run_dir, runs.read_metrics(run_dir))
+        # Written last: a run with errors.json is finished.
+        atomic.write_file(run_dir / "errors.json", json.dumps(errors).encode())
+    return read_row(run_dir, read_metrics(run_dir))
 
 
-def read_row(run_dir, metrics):
-    """What is to be told of a run, of those metrics, that `train` has finished: a dict of the columns of the CSV."""
-    solved = (runs.read_solved(run_dir) or {}).get("sequences")
+def read_row(run_dir: Path, metrics: dict) -> dict:
+    """The row of the CSV file for a run that `train` has finished. `metrics` is the run's `read_metrics`."""
+    solved = (read_solved(run_dir) or {}).get("sequences")
     seen, wrong = metrics["sequences"], metrics["hamming_distance"]
     return {
-        "seed": runs.read_config(run_dir)["seed"],
+        "seed": read_config(run_dir)["seed"],
         "solved_at": solved,
         "rows_with_errors_since": solved and int(np.sum(wrong[seen > solved] > 0)),
         "sequences": int(seen[-1]) if len(seen) else 0,
@@ -102,38 +127,46 @@ def read_row(run_dir, metrics):
     }
 
 
-def run(command, not_finite=False):
-    """A script's CompletedProcess; `not_finite` if training may end in a loss that is not finite."""
+def run(command: list, not_finite: bool = False) -> subprocess.CompletedProcess:
+    """Runs a script.
+
+    Args:
+        command: the script and its options.
+        not_finite: whether train.py may stop at a loss that is not finite.
+
+    Raises:
+        CalledProcessError: the script failed in another way.
+    """
     ended = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True)
     if ended.returncode != 0 and not (not_finite and "is not finite at iteration" in ended.stderr):
         raise subprocess.CalledProcessError(ended.returncode, command, ended.stdout, ended.stderr or "no message")
     return ended
 
 
-def write_rows(path, rows):
-    """Writes dicts, not all of which need have all columns, as a CSV file."""
+def write_rows(path: Path, rows: list):
+    """Writes dicts as the rows of a CSV file. A row need not have every column."""
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, dict.fromkeys(column for row in rows for column in row), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 
 
-def report(row):
-    """Prints a seed's row, and returns it."""
+def report(row: dict) -> dict:
+    """Prints the row of a seed. Returns it."""
     errors = ", ".join(f"{row[WRONG + size]:.3f} at {size}" for size in sizes([row]))
     solved = "not solved" if row["solved_at"] is None else f"solved after {row['solved_at']} sequences"
     print(f"seed {row['seed']}: {solved}; wrong bits after {row['sequences']}: {errors}  {row['ended']}", flush=True)
     return row
 
 
-def read_curve(run_dir):
-    """Sequences and wrong bits of a run's metrics.csv, two arrays."""
-    metrics = runs.read_metrics(run_dir)
+def read_curve(run_dir: Path):
+    """The columns "sequences" and "hamming_distance" of a run's metrics.csv, two arrays."""
+    metrics = read_metrics(run_dir)
     return metrics["sequences"].astype(int), metrics["hamming_distance"]
 
 
-def summary(rows, options):
-    """What a table of settings needs to know of one, as lines."""
+def summary(rows: list, options: str) -> Iterator:
+    """Yields lines with the results of all seeds, for a table of settings."""
     solved = sorted(row["solved_at"] for row in rows if row["solved_at"] is not None)
     yield f"options: {options}"
     yield f"solved: {len(solved)} of {len(rows)}" + (
@@ -144,11 +177,11 @@ def summary(rows, options):
         exact = sum(errors == 0 for errors in wrong)
         yield (
             f"length {size}: no wrong bit on {exact} of {len(rows)} seeds; most: {max(wrong):.3f}; "
-            f"bits a sequence: {statistics.median(bits):.3f} (median), {min(bits):.3f} to {max(bits):.3f}"
+            f"bits per sequence: {statistics.median(bits):.3f} (median), {min(bits):.3f} to {max(bits):.3f}"
         )
 
 
-def sizes(rows):
+def sizes(rows: list) -> list:
     """The sizes that were measured, as text."""
     return list(dict.fromkeys(key.removeprefix(WRONG) for row in rows for key in row if key.startswith(WRONG)))
 

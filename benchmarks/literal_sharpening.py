@@ -6,7 +6,7 @@ or the last iteration: `python -m benchmarks.literal_sharpening --max-length=20 
 
 import sys
 
-from cli import Parser, quiet_stderr, whole_number
+from experiment.command_line import Parser, quiet_stderr, whole_number
 
 with quiet_stderr():
     import tensorflow as tf

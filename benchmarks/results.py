@@ -1,8 +1,9 @@
-"""All five tasks, each model: how soon they learn, and what they then do at other sizes.
+"""How soon does each model learn each of the five tasks, and how large are its errors at other sizes?
 
-`python -m benchmarks.results` trains what RUNS names, a seed of everything before the next seed, and goes on where it
-was cut off. Under --dir: the runs; results.csv, a row a run; results.md, a table of the medians; and results.png, bits
-a sequence against sequences seen. The numbers of updates are such that all of it takes some hours on two cores.
+`python -m benchmarks.results` trains every entry of RUNS with the first seed, then with the next seed. A second call
+resumes the runs that the first one did not finish. All runs take some hours on two cores. --dir holds the runs,
+results.csv with a row per run, results.md with a table of medians, and results.png with bits per sequence against the
+number of sequences seen.
 """
 
 import concurrent.futures
@@ -10,18 +11,24 @@ import itertools
 import statistics
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks import convergence
-from cli import quiet_stderr
+from experiment.command_line import start
 
-with quiet_stderr():
-    from experiment import MODELS, default_config
-    from ntm import plots, runs
+with start():
+    from benchmarks import convergence
+    from experiment.config import Config, default_config
+    from experiment.errors import RunError
+    from experiment.load import refusing_config
+    from experiment.metrics_file import read_metrics
+    from experiment.models import MODELS
+    from experiment.run_directory import read_config
+    from ntm import plots
 
-# Updates, of one sequence each.
+# The number of updates. Each has one sequence.
 RUNS = {
     ("priority-sort", "ntm-lstm"): 40_000,
     ("priority-sort", "ntm-feedforward"): 20_000,
@@ -39,13 +46,13 @@ RUNS = {
     ("copy", "ntm-feedforward"): 30_000,
     ("copy", "lstm"): 30_000,
 }
-NEAR_THE_END = 1000  # sequences: training's bits a sequence are their mean
+NEAR_THE_END = 1000  # sequences; "bits in training" is the mean over the last ones
 
 
-def main(argv=None):
+def main(argv=None) -> int:
     parser = convergence.seeds_parser("results", __doc__, seeds=3)
-    parser.add_argument("--task", choices=dict.fromkeys(task for task, _ in RUNS), help="this one alone")
-    parser.add_argument("--model", choices=MODELS, help="this one alone")
+    parser.add_argument("--task", choices=dict.fromkeys(task for task, _ in RUNS), help="train only this task")
+    parser.add_argument("--model", choices=MODELS, help="train only this model")
     arguments = parser.parse_args(argv)
     root = Path(arguments.dir)
     parser.make_directory("--dir", root)
@@ -63,47 +70,55 @@ def main(argv=None):
                 job.result()
                 print(jobs[job], flush=True)
                 report(root)
-        except (subprocess.CalledProcessError, runs.RunError, KeyboardInterrupt) as error:
-            pool.shutdown(wait=False, cancel_futures=True)  # those that run come to their end; Ctrl-C ends them too
+        except (subprocess.CalledProcessError, RunError, KeyboardInterrupt) as error:
+            pool.shutdown(wait=False, cancel_futures=True)  # the jobs that run end by themselves, or by Ctrl-C too
             if isinstance(error, KeyboardInterrupt):
                 return 130
-            why = error if isinstance(error, runs.RunError) else error.stderr.strip().splitlines()[-1]
+            why = error if isinstance(error, RunError) else error.stderr.strip().splitlines()[-1]
             parser.error(f"{jobs[job]}: {why}")
     print(f"{root}/ holds results.csv, results.md, results.png and the runs")
     return 0
 
 
-def train(root, task, model, seed, sequences):
-    """Trains a seed of a model on a task, or goes on with it, and measures it.
+def train(root: Path, task: str, model: str, seed: int, sequences: int):
+    """Trains a seed of a model on a task, or resumes its run, and measures its errors.
 
     Raises:
-        RunError: it was begun with other settings.
+        RunError: the run was started with other settings.
     """
     run_dir = root / f"{task}-{model}" / f"seed-{seed}"
     if (run_dir / "config.json").exists():
-        kept = runs.read_config(run_dir)
-        now = {**default_config(task=task, model=model), "iterations": RUNS[task, model]}
-        for name in ("iterations", "model", "optimizer", "training"):
-            known, wanted = kept[name], now[name]
-            if isinstance(wanted, dict):  # a run has defaults besides
-                known = {key: known.get(key) for key in wanted}
-            if known != wanted:
-                raise runs.RunError(f"{run_dir} was begun with other settings: {name} {known}, now {wanted}")
+        refuse_other_settings(run_dir, default_config(task=task, model=model), RUNS[task, model])
     run_dir.parent.mkdir(parents=True, exist_ok=True)
     options = [f"--task={task}", f"--model={model}", f"--iterations={RUNS[task, model]}"]
     convergence.train(run_dir, seed, options, sequences)
 
 
-def report(root):
-    """Writes results.csv, results.md and results.png of all runs under `root` that are finished."""
+def refuse_other_settings(run_dir: Path, wanted: Config, iterations: int):
+    """Raises RunError if a run has other settings than `wanted`, with this number of iterations."""
+    content = read_config(run_dir)
+    with refusing_config(run_dir):
+        kept = Config.from_json(content)
+    for what, was, now in (
+        ("iterations", kept.run.iterations, iterations),
+        ("model", kept.model, wanted.model),
+        ("optimizer", kept.optimizer, wanted.optimizer),
+        ("training", kept.training, wanted.training),
+    ):
+        if was != now:
+            raise RunError(f"{run_dir} was begun with other settings: {what} {was}, now {now}")
+
+
+def report(root: Path):
+    """Writes results.csv, results.md and results.png for all finished runs under `root`."""
     rows, curves = [], {}
     for task, model in RUNS:
         finished = root.glob(f"{task}-{model}/seed-*/errors.json")
         for errors in sorted(finished, key=lambda path: int(path.parent.name.removeprefix("seed-"))):
-            metrics = runs.read_metrics(errors.parent)
+            metrics = read_metrics(errors.parent)
             row = convergence.read_row(errors.parent, metrics)
             sequences, bits = metrics["sequences"], metrics["bits_per_sequence"]
-            if len(sequences):  # not of a run that ended at once
+            if len(sequences):  # a run that stopped at once has no rows
                 row["bits_in_training"] = np.mean(bits[sequences > row["sequences"] - NEAR_THE_END])
                 curves.setdefault(task, {}).setdefault(model, []).append((sequences, bits))
             rows.append({"task": task, "model": model, **row})
@@ -112,8 +127,8 @@ def report(root):
     plots.results(curves).savefig(root / "results.png", dpi=100)
 
 
-def table(rows):
-    """A Markdown table of medians over seeds, with the least and the most, as lines."""
+def table(rows: list) -> Iterator:
+    """Yields the lines of a Markdown table: medians over seeds, with the smallest and the largest value."""
     columns = (
         "task",
         "model",
@@ -133,18 +148,18 @@ def table(rows):
         seeds = str(len(group)) + "".join(f", {row['seed']} ended early" for row in group if row["ended"])
         minutes = statistics.median(row["seconds"] for row in group) / 60
         solved = ", ".join(f"{row['solved_at']:,}" for row in group if row["solved_at"] is not None) or "-"
-        what = [task, model, seeds, f"{RUNS[task, model]:,}", f"{minutes:.1f}", solved]
-        what.append(spread(group, "bits_in_training"))
+        cells = [task, model, seeds, f"{RUNS[task, model]:,}", f"{minutes:.1f}", solved]
+        cells.append(spread(group, "bits_in_training"))
         for size in convergence.sizes(group) or [""]:
             bits = spread(group, convergence.BITS + size)
             if any(row.get(convergence.LEAST + size) for row in group):
                 bits += f"; at best {spread(group, convergence.LEAST + size)}"
-            yield f"| {' | '.join([*what, size, spread(group, convergence.WRONG + size), bits])} |"
-            what = [""] * len(what)
+            yield f"| {' | '.join([*cells, size, spread(group, convergence.WRONG + size), bits])} |"
+            cells = [""] * len(cells)
 
 
-def spread(rows, column):
-    """The median of a column and, of several rows, the least and the most; "-" where no row has it."""
+def spread(rows: list, column: str) -> str:
+    """The median of a column, and its smallest and largest value if there are several rows. "-" if no row has it."""
     values = sorted(row[column] for row in rows if column in row)
     if not values:
         return "-"
@@ -152,8 +167,8 @@ def spread(rows, column):
     return median if len(values) == 1 else f"{median} ({number(values[0])} to {number(values[-1])})"
 
 
-def number(value):
-    """A number to three digits, and no finer than a thousandth; from 100 on to a tenth, from 1,000 on to 1."""
+def number(value: float) -> str:
+    """A number with three digits and at most three decimals. From 100 on it has one decimal, from 1,000 on none."""
     if 0 < value < 0.001:
         return "< 0.001"
     return f"{value:.3g}" if value < 100 else f"{value:,.1f}" if value < 1000 else f"{value:,.0f}"

@@ -29,8 +29,8 @@ class RunOptions:
     checkpoint_every: int = option(whole_number(1), "iterations per checkpoint", 1000)
     stop_when_solved: bool = option(
         None,
-        f"stop when the task is solved: no wrong bit in {SEQUENCES} sequences of the largest size; tested when a row of "
-        "metrics.csv has no wrong bit",
+        f"stop when the task is solved: no wrong bit in {SEQUENCES} sequences of the largest size; tested when a row "
+        "of metrics.csv has no wrong bit",
         False,
     )
     figures: bool = option(

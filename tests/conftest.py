@@ -2,17 +2,16 @@ import hypothesis
 import numpy as np
 import pytest
 
-import program_cache
-from cli import quiet_stderr
+import experiment.command_line
 
-program_cache.share()
-with quiet_stderr():
+with experiment.command_line.start():
     import keras
 
-    import train
-    from command_line import SMALL, start
-    from experiment import build_trainer, complete, default_config
-    from ntm.runs import RunDirectory
+    from commands import SMALL, start
+    from experiment import solved
+    from experiment.build import build_trainer
+    from experiment.config import default_config
+    from experiment.run_directory import RunDirectory
 
 # Every example traces TensorFlow operations: no deadline, and examples that do not change from run to run.
 hypothesis.settings.register_profile("ntm", deadline=None, derandomize=True, max_examples=25)
@@ -31,13 +30,12 @@ def rng():
 
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory):
-    """A directory as a small run leaves it, but for checkpoints; its model is untrained."""
-    config = default_config()
-    config["task"] |= {"max_length": 3}
-    config["model"] |= {"controller_units": 8, "memory_locations": 9, "memory_width": 5}
+    """The directory of a small run without checkpoints. Its model is untrained."""
+    small = {"controller_units": 8, "memory_locations": 9, "memory_width": 5}
+    config = default_config().replace(task={"max_length": 3}, model=small)
     trainer = build_trainer(config)
     path = tmp_path_factory.mktemp("small_run")
-    with RunDirectory(path, complete(config, trainer)) as run:
+    with RunDirectory(path, config.to_json()) as run:
         run.start_metrics(0)
         for iteration in (2, 4):
             values = {"loss": 9.0, "hamming_distance": 4.0, "bits_per_sequence": 13.0, "gradient_norm": 1.0}
@@ -54,7 +52,7 @@ def workspace(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def finished(workspace):
-    """A run of 600 iterations without an interruption, in a process of its own, and what it printed."""
+    """An uninterrupted run of 600 iterations in a process of its own, and its output."""
     process = start(
         "train.py",
         *SMALL,
@@ -63,7 +61,7 @@ def finished(workspace):
         "--figures",
         cwd=workspace,
         XLA_FLAGS=f"--xla_dump_to={workspace / 'xla'}",
-        TF_XLA_FLAGS="",  # what the cache of programs has is not dumped
+        TF_XLA_FLAGS="",  # XLA does not dump programs that come from the cache
     )
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
@@ -73,5 +71,5 @@ def finished(workspace):
 @pytest.fixture
 def here(workspace, monkeypatch):
     monkeypatch.chdir(workspace)
-    monkeypatch.setattr(train, "SEQUENCES", 200)  # of a run's table: what they cost is none of the tests' business
+    monkeypatch.setattr(solved, "SEQUENCES", 200)  # fewer than in a real run, to save time
     return workspace

@@ -1,10 +1,10 @@
-"""TensorBoard's files, read back."""
+"""Reads TensorBoard's files."""
 
 import tensorflow as tf
 
 
 def values(directory):
-    """Step and value of all that the event files of a directory hold, file by file."""
+    """Yields the step and the value of every event in the event files of a directory."""
     for path in sorted(directory.glob("events*")):
         for record in tf.data.TFRecordDataset(str(path)):
             event = tf.compat.v1.Event.FromString(record.numpy())

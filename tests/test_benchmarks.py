@@ -1,4 +1,4 @@
-"""The benchmarks run; what they measure is not tested here."""
+"""Tests that the benchmarks run, not the numbers that they measure."""
 
 import csv
 import json
@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from benchmarks import carried_state, convergence, figures, literal_sharpening, results, speed
+from benchmarks import carried_state, convergence, figures, literal_sharpening, results, shift_forms
+from experiment.build import build_trainer
+from experiment.config import default_config
 from ntm.addressing import shift
 
 
@@ -22,12 +24,10 @@ def test_literal_sharpening_runs_both_forms(monkeypatch, capsys):
     assert lines[0].partition(":")[2] == lines[1].partition(":")[2]
 
 
-def test_carried_state_goes_from_one_sequence_into_the_next(monkeypatch):
-    carrying = carried_state.CarryingNTM, {"controller": "lstm"}
-    monkeypatch.setitem(carried_state.experiment.MODELS, "ntm-lstm", carrying)
-    config = carried_state.experiment.default_config(preset="reference")
-    config["model"] |= {"controller_units": 5, "memory_locations": 7, "memory_width": 4}
-    trainer = carried_state.experiment.build_trainer(config)
+def test_carried_state_goes_from_one_sequence_into_the_next():
+    small = {"controller_units": 5, "memory_locations": 7, "memory_width": 4}
+    config = default_config(preset="reference").replace(model=small)
+    trainer = build_trainer(config, model_class=carried_state.CarryingNTM)
     assert not any(variable.numpy().any() for variable in trainer.model.carried)
     assert trainer.advance(3)
     assert all(variable.numpy().any() for variable in trainer.model.carried)
@@ -36,11 +36,11 @@ def test_carried_state_goes_from_one_sequence_into_the_next(monkeypatch):
 @pytest.mark.parametrize(
     "form, locations, reach",
     [
-        (speed.fft_shift, 8, 2),
-        (speed.fft_shift, 9, 1),
-        (speed.circulant_shift, 7, 3),
-        (speed.convolution_shift, 7, 1),
-        (speed.looped_shift, 7, 2),
+        (shift_forms.fft_shift, 8, 2),
+        (shift_forms.fft_shift, 9, 1),
+        (shift_forms.circulant_shift, 7, 3),
+        (shift_forms.convolution_shift, 7, 1),
+        (shift_forms.looped_shift, 7, 2),
     ],
 )
 def test_other_forms_of_the_shift_are_the_shift(form, locations, reach, rng):
@@ -94,7 +94,7 @@ def test_results_tells_of_every_finished_run_and_of_no_other(small_run, tmp_path
 
 
 def test_figures_draws_all_of_a_run(small_run, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(figures, "UPDATES_A_FRAME", 2)
+    monkeypatch.setattr(figures, "UPDATES_PER_FRAME", 2)
     assert figures.main([f"--run-dir={small_run}", f"--out={tmp_path / 'out'}"]) == 0
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {"memory_map.png", "generalisation.png", "learning_curves.png", "heads.gif"}

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ntm.checkpoints import CheckpointError, read_tensors, restore, write_tensors
+from experiment.checkpoints import read_tensors, restore, write_tensors
+from experiment.errors import CheckpointError
 
 
 def variables(value):

@@ -1,4 +1,4 @@
-"""evaluate.py from the command line, good input and bad."""
+"""evaluate.py from the command line, with valid and invalid options."""
 
 import json
 
@@ -7,8 +7,9 @@ import pytest
 
 import evaluate
 import train
-from command_line import refused
-from experiment import load_run
+from commands import refused
+from experiment import solved
+from experiment.load import load_run
 from ntm import NTM
 
 
@@ -35,7 +36,7 @@ def test_evaluate_prints_a_table_or_json(finished, here, capsys):
 
 
 def test_evaluate_reads_what_training_wrote(finished, here, capsys):
-    """The run's own table, of the same seed, again."""
+    """With the same seed it prints the table that the run printed."""
     _, out, _ = finished
     assert evaluate.main(["--run-dir=whole"]) == 0
     table = capsys.readouterr().out
@@ -52,7 +53,7 @@ def test_evaluate_reads_a_saved_model(finished, here, capsys):
 
 
 def test_a_task_of_two_sizes_and_a_model_without_memory(here, capsys, monkeypatch):
-    monkeypatch.setattr(train, "SEQUENCES", 2)
+    monkeypatch.setattr(solved, "SEQUENCES", 2)
     small = "--controller-units=8", "--controller-layers=2", "--max-length=2", "--max-repeats=3"
     assert train.main(["--task=repeat-copy", "--model=lstm", *small, "--iterations=20", "--run-dir=lstm"]) == 0
     assert "10x20" in capsys.readouterr().out

@@ -1,46 +1,30 @@
-"""Observer; Evaluator's tests are beside those of training."""
-
 import numpy as np
-import pytest
 import tensorflow as tf
 
+from experiment.evaluation import Evaluator, table
+from experiment.seeds import REPORT, stream
 from ntm import NTM
-from ntm.evaluation import Observer
 from tasks import CopyTask
 
-TASK = CopyTask(1, 4)
 
-
-@pytest.fixture
-def model():
-    model = NTM(TASK.output_size, controller_units=6, memory_locations=9, memory_width=4, read_heads=2)
-    model.build((None, None, TASK.input_size))
-    return model
-
-
-def test_an_observation_is_what_the_model_does_with_the_seeds_sequence(model):
-    observer = Observer(model, TASK)
-    for length in (7, 3):  # the first one beyond the task's own bounds
-        seen = observer.observe((length,), tf.constant([1, 2]))
-        assert seen.inputs.shape == (2 * length + 2, 10) and seen.targets.shape == (2 * length + 2, 8)
-        assert seen.answer_at == length + 2
-        np.testing.assert_array_equal(seen.targets[seen.answer_at :], seen.inputs[1 : length + 1, 1:9])
-        np.testing.assert_allclose(seen.outputs, tf.sigmoid(model(seen.inputs[np.newaxis]))[0], rtol=1e-5)
-        assert seen.trace.read_weightings.shape == (2 * length + 2, 2, 9)
-    other = observer.observe((3,), tf.constant([1, 3]))
-    assert np.any(other.inputs != seen.inputs)
-
-
-def test_an_observed_heads_addressing_begins_where_the_step_before_ended(model):
-    seen = Observer(model, TASK).observe((3,), tf.constant([1, 2]))
-    for kind, head, weightings in (
-        ("read", 1, seen.trace.read_weightings[:, 1]),
-        ("write", 0, seen.trace.write_weightings[:, 0]),
-    ):
-        first, third = (seen.addressing(step, kind, head) for step in (0, 2))
-        np.testing.assert_array_equal(third["previous"], seen.addressing(1, kind, head)["weighting"])
-        np.testing.assert_allclose(third["weighting"], weightings[2], rtol=1e-5)
-        gated = third["gate"] * third["content"] + (1 - third["gate"]) * third["previous"]
-        np.testing.assert_allclose(third["gated"], gated, rtol=1e-5)
-        initial = getattr(model.initial_state(1), f"{kind}_weightings")[0, head]
-        np.testing.assert_array_equal(first["previous"], initial)
+def test_evaluator_counts_wrong_bits():
+    """Every logit of the model is its output bias: bits 0 to 2 are 1, and the others are 0."""
+    model = NTM(8, controller_units=12, memory_locations=10, memory_width=8)
+    model.build((None, None, 10))
+    model.output_layer.kernel.assign(tf.zeros_like(model.output_layer.kernel))
+    model.output_layer.bias.assign([9.0] * 3 + [-9.0] * 5)
+    evaluator = Evaluator(model, CopyTask(1, 4), (7,), 150, stream(0, REPORT))
+    # The largest size does not change the sequences of a smaller one.
+    with_longer = Evaluator(model, CopyTask(1, 4), (30,), 150, stream(0, REPORT)).measure((7,))
+    assert with_longer["bit_errors_per_sequence"] == evaluator.measure((7,))["bit_errors_per_sequence"]
+    rows = [evaluator.measure((length,)) for length in (1, 7)]
+    for row, length in zip(rows, (1, 7)):
+        assert (row["task"], row["length"], row["sequences"]) == ("copy", length, 150)
+        # Each bit is wrong with probability 1/2: std 0.5 / sqrt(150 * 8 * length).
+        assert abs(row["bit_error_rate"] - 0.5) < 5 * 0.5 / np.sqrt(150 * 8 * length)
+        np.testing.assert_allclose(row["bit_errors_per_sequence"], row["bit_error_rate"] * 8 * length, rtol=1e-5)
+        np.testing.assert_allclose(row["bits_per_sequence"], row["bit_errors_per_sequence"] * 9 / np.log(2), rtol=1e-2)
+    assert rows[0]["exact_sequences"] < 0.1 and rows[1]["exact_sequences"] == 0
+    assert not evaluator.is_exact((7,))
+    assert evaluator._run.experimental_get_tracing_count() == 1
+    assert [len(line) for line in table(rows)] == [len(next(table([])))] * 3

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-import program_cache
+from experiment import program_cache
 
 REPOSITORY = Path(__file__).parent.parent
 PROGRAM = """
 import sys
 from pathlib import Path
-import program_cache
+from experiment import program_cache
 program_cache.share(Path(sys.argv[1]))
 import tensorflow as tf
 result = tf.function(lambda x: tf.tanh(x) @ x, jit_compile=True, autograph=False)(tf.ones([2, 2]))

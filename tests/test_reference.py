@@ -10,12 +10,14 @@ import tensorflow as tf
 
 import evaluate
 import oracle
-from experiment import MODELS, build_model, build_trainer, default_config
+from experiment.build import build_model, build_trainer
+from experiment.config import default_config
+from experiment.errors import CheckpointError
+from experiment.models import MODELS
+from experiment.presets import PRESETS
+from experiment.reference import load_reference_checkpoint
 from ntm import NTMState, addressing
-from ntm.checkpoints import CheckpointError
 from ntm.controller import FeedforwardController, LSTMController
-from ntm.reference import load_reference_checkpoint
-from presets import PRESETS
 
 LSTM = "Sequence_Loop/BasicLSTMCell/Linear"
 I, O, U, W, N = 4, 3, 5, 6, 9

@@ -1,19 +1,25 @@
-"""A run that ended early, however it did, and what goes on from it."""
+"""Resumes runs that ended early in every possible way."""
 
 import json
 import random
 import re
+import shutil
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import train
-from command_line import SMALL, losses, refused, start, tensors
-from experiment import load_run
-from ntm import runs
+from commands import SMALL, losses, refused, start, tensors
+from experiment import solved
+from experiment.checkpoints import checkpoints
+from experiment.load import load_run
+from experiment.metrics_file import COLUMNS, read_metrics
+from experiment.solved import read_solved
 
+OLD_RUN = Path(__file__).parent / "data" / "old_run"
 LONG = [*SMALL, "--iterations=6000"]
 
 
@@ -54,7 +60,7 @@ def test_a_second_process_is_refused_and_a_reader_that_leaves_ends_the_run(works
     process.stdout.close()
     assert process.wait(timeout=60) == 128 + signal.SIGPIPE
     assert process.stderr.read() == ""
-    assert runs.checkpoints(workspace / "piped")
+    assert checkpoints(workspace / "piped")
 
 
 def test_a_reader_that_leaves_and_a_signal_at_once_end_the_run_without_a_word(workspace):
@@ -64,7 +70,7 @@ def test_a_reader_that_leaves_and_a_signal_at_once_end_the_run_without_a_word(wo
     process.terminate()
     assert process.wait(timeout=60) == 128 + signal.SIGPIPE
     assert process.stderr.read() == ""
-    assert runs.checkpoints(workspace / "deserted")
+    assert checkpoints(workspace / "deserted")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -103,7 +109,7 @@ def test_resume_falls_back_to_the_newest_whole_checkpoint(finished, here, capsys
 
 def test_new_runs_get_directories_of_their_own_and_resume_takes_the_newest(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(train, "SEQUENCES", 2)
+    monkeypatch.setattr(solved, "SEQUENCES", 2)
     (tmp_path / "runs" / "copy-ntm-lstm-seed4").mkdir(parents=True)
     assert train.main([*SMALL, "--iterations=3", "--seed=4"]) == 0
     assert not list((tmp_path / "runs" / "copy-ntm-lstm-seed4").iterdir())
@@ -120,8 +126,8 @@ def test_new_runs_get_directories_of_their_own_and_resume_takes_the_newest(tmp_p
 
 
 def test_a_run_from_other_weights_resumes_from_them(finished, here, monkeypatch):
-    """Killed before its first checkpoint, that is, with step-0 alone."""
-    monkeypatch.setattr(train, "SEQUENCES", 2)
+    """The run was killed before its first checkpoint: it has only step-0."""
+    monkeypatch.setattr(solved, "SEQUENCES", 2)
     arguments = [*SMALL, "--iterations=40", "--checkpoint=whole/checkpoints/step-600"]
     assert train.main([*arguments, "--run-dir=warm"]) == 0
     assert json.loads((here / "warm" / "config.json").read_text())["checkpoint"] == "whole/checkpoints/step-600"
@@ -144,10 +150,22 @@ def test_a_run_that_is_older_than_an_option_has_its_default(here, capsys):
     assert train.main(["--resume", "--run-dir=old", "--gradient-clip=0", "--weight-decay=0", "--iterations=21"]) == 0
 
 
+def test_a_run_of_an_earlier_version_goes_on_as_it_did_there(tmp_path, here):
+    """data/old_run was trained by commit 7524a5b. That commit also made expected_metrics.csv, by resuming the run."""
+    shutil.copytree(OLD_RUN, tmp_path / "old")
+    (tmp_path / "old" / "expected_metrics.csv").unlink()
+    assert train.main(["--resume", f"--run-dir={tmp_path / 'old'}", "--iterations=200"]) == 0
+    found, expected = read_metrics(tmp_path / "old"), np.genfromtxt(OLD_RUN / "expected_metrics.csv", delimiter=",")[1:]
+    for name, column in zip(COLUMNS, expected.T):
+        if name != "seconds":
+            # The numbers are equal on the machine that made them. Other processors may round sums in another way.
+            np.testing.assert_allclose(found[name], column, rtol=1e-3, err_msg=name)
+
+
 def test_going_back_behind_the_solution_forgets_it(here):
     assert train.main([*SMALL, "--iterations=300", "--run-dir=back"]) == 0
     (here / "back" / "solved.json").write_text('{"iteration": 250, "sequences": 250}')
     assert train.main(["--resume", "--run-dir=back", "--iterations=300"]) == 0
-    assert runs.read_solved(here / "back") == {"iteration": 250, "sequences": 250}
+    assert read_solved(here / "back") == {"iteration": 250, "sequences": 250}
     assert train.main(["--resume", "--run-dir=back", "--checkpoint=step-200"]) == 0
-    assert runs.read_solved(here / "back") is None
+    assert read_solved(here / "back") is None

@@ -28,7 +28,7 @@ def task(request):
 
 def sizes(task):
     """The smallest and the largest size."""
-    return tuple(getattr(task, f"min_{name}") for name in task.sizes), task.largest
+    return tuple(getattr(task, f"min_{name}") for name in task.size_names), task.largest
 
 
 def test_name_is_the_registrys(task):
@@ -44,11 +44,11 @@ def test_default_bounds_and_report_sizes_are_sizes():
 
 def test_shapes_and_dtypes(task):
     batch = task.batch(SEED, 3)
-    steps = task.steps(*task.largest)
+    steps = task.num_steps(*task.largest)
     assert batch.inputs.shape == (3, steps, task.input_size)
     assert batch.targets.shape == (3, steps, task.output_size)
     assert batch.mask.shape == (3, steps)
-    assert batch.steps.shape == batch.answer_at.shape == ()
+    assert batch.num_steps.shape == batch.answer_at.shape == ()
     assert [tensor.dtype for tensor in batch] == [tf.float32] * 3 + [tf.int32] * 2
 
 
@@ -74,7 +74,7 @@ def test_nothing_lies_past_the_steps_or_outside_the_mask(task):
     draw = tf.function(lambda i: task.batch(tf.stack([3, i]), 2))
     for i in tf.range(20):
         batch = draw(i)
-        mask, steps, answer_at = batch.mask.numpy(), int(batch.steps), int(batch.answer_at)
+        mask, steps, answer_at = batch.mask.numpy(), int(batch.num_steps), int(batch.answer_at)
         assert set(np.unique(mask)) <= {0, 1} and mask[:, :steps].any(axis=1).all()
         assert not mask[:, steps:].any() and not mask[:, :answer_at].any() and mask[:, answer_at].all()
         assert not batch.inputs[:, steps:].numpy().any()
@@ -88,26 +88,26 @@ def test_a_given_size_is_the_batchs(task):
         eager = task.batch(SEED, 2, size)
         for one, other in zip(eager, compiled(tf.constant(size))):
             np.testing.assert_array_equal(one, other)
-        assert int(eager.steps) == task.steps(*size)
+        assert int(eager.num_steps) == task.num_steps(*size)
 
 
-def test_room_changes_nothing_but_the_zeros_at_the_end(task):
+def test_padding_changes_nothing_but_the_zeros_at_the_end(task):
     """Beyond the bounds too, where errors are measured."""
     size = tuple(number + 2 for number in task.largest)
-    exact, roomy = (task.batch(SEED, 2, size, room) for room in (size, tuple(number + 3 for number in size)))
-    steps = int(exact.steps)
-    assert exact.inputs.shape[1] == steps and roomy.inputs.shape[1] > steps
-    for one, other in zip(exact[:3], roomy[:3]):
+    exact, padded_batch = (task.batch(SEED, 2, size, padded) for padded in (size, tuple(number + 3 for number in size)))
+    steps = int(exact.num_steps)
+    assert exact.inputs.shape[1] == steps and padded_batch.inputs.shape[1] > steps
+    for one, other in zip(exact[:3], padded_batch[:3]):
         np.testing.assert_array_equal(one, other[:, :steps])
         assert not np.any(other[:, steps:])
 
 
-def test_sizes_are_drawn_evenly_within_the_bounds(task):
-    draw = tf.function(lambda i: task.batch(tf.stack([9, i]), 1).steps)
+def test_sizes_are_drawn_uniformly_within_the_bounds(task):
+    draw = tf.function(lambda i: task.batch(tf.stack([9, i]), 1).num_steps)
     steps = np.array([int(draw(i)) for i in tf.range(1000)])
     choices = [range(low, high + 1) for low, high in zip(*sizes(task))]
     expected = np.bincount(
-        [task.steps(*size) for size in np.stack(np.meshgrid(*choices), -1).reshape(-1, len(choices))]
+        [task.num_steps(*size) for size in np.stack(np.meshgrid(*choices), -1).reshape(-1, len(choices))]
     )
     expected = 1000 * expected / expected.sum()
     counts = np.bincount(steps, minlength=len(expected))
@@ -116,7 +116,7 @@ def test_sizes_are_drawn_evenly_within_the_bounds(task):
 
 
 def test_impossible_bounds_are_refused(task):
-    name = task.sizes[-1]
+    name = task.size_names[-1]
     low = sizes(task)[0][-1]
     with pytest.raises(ValueError, match=f"max_{name}={low - 1} is below min_{name}={low}"):
         dataclasses.replace(task, **{f"max_{name}": low - 1})
@@ -126,14 +126,14 @@ def test_impossible_bounds_are_refused(task):
 
 def test_sizes_that_no_sequence_has_are_refused(task):
     with pytest.raises(ValueError, match="begins at"):
-        task.check((task.smallest - 1,) * len(task.sizes))
-    with pytest.raises(ValueError, match=" x ".join(task.sizes)):
+        task.check((task.smallest - 1,) * len(task.size_names))
+    with pytest.raises(ValueError, match=" x ".join(task.size_names)):
         task.check((*task.largest, 3))
 
 
-def test_least_bits_are_no_more_than_there_are(task):
+def test_optimal_bits_are_no_more_than_there_are(task):
     batch = task.batch(SEED, 3)
-    least = task.least_bits(batch).numpy()
+    least = task.optimal_bits(batch).numpy()
     assert least.shape == (3,) and np.all(least >= 0)
     # The optimal estimator is not optimal on every single sequence.
     assert np.all(least <= 1.5 * batch.targets.shape[-1] * tf.reduce_sum(batch.mask, axis=1))
@@ -162,21 +162,21 @@ def test_copy_scored_at_every_step():
     np.testing.assert_array_equal(scored.mask, [[1] * 8 + [0] * 4] * 2)
 
 
-def test_copy_draws_its_bits_evenly_and_apart_from_its_length():
+def test_copy_draws_its_bits_uniformly_and_apart_from_its_length():
     """With one seed for both, the first bits would tell the length."""
     task = CopyTask(1, 20)
     draw = tf.function(lambda i: task.batch(tf.stack([9, i]), 1))
     batches = [draw(i) for i in tf.range(2000)]
-    lengths = np.array([int(batch.steps) for batch in batches])
+    lengths = np.array([int(batch.num_steps) for batch in batches])
     first_bits = np.array([batch.inputs[0, 1, 1:9].numpy() for batch in batches])
-    # Of n even bits the mean's deviation is 1 / (2 sqrt(n)): six of them.
+    # Of n even bits the mean's std is 1 / (2 sqrt(n)): six of them.
     assert abs(first_bits.mean() - 0.5) < 6 * 0.5 / np.sqrt(first_bits.size)
     for bit in range(8):
         counts = np.array(
             [np.bincount(first_bits[lengths == length, bit].astype(int), minlength=2) for length in range(4, 43, 2)]
         )
         expected = counts.sum(1, keepdims=True) * counts.sum(0) / counts.sum()
-        # Chi-squared, 19 degrees of freedom: mean 19, deviation 6.2. A bit that the length settles gives 2000.
+        # Chi-squared, 19 degrees of freedom: mean 19, std 6.2. A bit that the length settles gives 2000.
         assert ((counts - expected) ** 2 / expected).sum() < 19 + 6 * 6.2
 
 
@@ -228,7 +228,7 @@ def test_associative_recall_layout():
         (index,) = (i for i in range(4) if np.array_equal(items[row, i], inputs[row, 17:20, 2:]))
         np.testing.assert_array_equal(targets[row, 21:24], items[row, index + 1])
         asked.append(index)
-    # Three items can be asked for, 17 times each; the deviation is 3.3.
+    # Three items can be asked for, 17 times each; the std is 3.3.
     assert np.all(np.abs(np.bincount(asked, minlength=4)[:3] - 50 / 3) < 4 * 3.4) and max(asked) == 2
 
 
@@ -259,7 +259,7 @@ def test_ngrams_obey_a_table_from_beta():
     shares = np.sort(ones[seen > 200] / seen[seen > 200])
     assert len(shares) > 300
     # Kolmogorov's distance from the arcsine law, which is Beta(1/2, 1/2): above 2 / sqrt(n) once in a thousand times;
-    # a share of n draws is off by 0.5 / sqrt(200) at the most, one deviation, which moves the law by 0.02.
+    # a share of n draws is off by 0.5 / sqrt(200) at the most, one std, which moves the law by 0.02.
     law = 2 / np.pi * np.arcsin(np.sqrt(shares))
     assert np.abs(law - np.arange(1, len(law) + 1) / len(law)).max() < 2 / np.sqrt(len(law)) + 0.02
 
@@ -275,8 +275,8 @@ def test_ngrams_contexts_are_the_bits_before():
     shares = by_context[..., 1] / np.maximum(counts, 1)
     both = (counts[:, :4] > 100) & (counts[:, 4:] > 100)
     differences = (shares[:, :4] - shares[:, 4:])[both]
-    deviations = np.sqrt(0.25 / counts[:, :4][both] + 0.25 / counts[:, 4:][both])
-    assert both.sum() > 50 and np.abs(differences / deviations).max() < 5
+    stds = np.sqrt(0.25 / counts[:, :4][both] + 0.25 / counts[:, 4:][both])
+    assert both.sum() > 50 and np.abs(differences / stds).max() < 5
     # And the two that count do say something.
     assert np.abs(shares[:, 0] - shares[:, 1]).max() > 0.5 and np.abs(shares[:, 0] - shares[:, 2]).max() > 0.5
 
@@ -284,7 +284,7 @@ def test_ngrams_contexts_are_the_bits_before():
 def test_the_optimal_estimator_counts_what_followed():
     task = NGrams(1, 40, 2)
     batch = task.batch(SEED, 3, 33)
-    found = task.least_bits(batch).numpy()
+    found = task.optimal_bits(batch).numpy()
     for row, bits in enumerate(batch.targets.numpy()[:, :33, 0].astype(int)):
         counts, cost = np.zeros([2, 2, 2]), 0.0
         for t in range(33):

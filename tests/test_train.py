@@ -1,4 +1,4 @@
-"""train.py from the command line, good input and bad; test_resume.py has what goes on from a run."""
+"""train.py from the command line, with valid and invalid options. test_resume.py tests --resume."""
 
 import collections
 import json
@@ -11,10 +11,14 @@ import pytest
 import evaluate
 import event_files
 import train
-from command_line import SMALL, losses, refused, start, tensors
-from experiment import load_run
-from ntm import runs
-from ntm.training import Trainer
+from commands import SMALL, losses, refused, start, tensors
+from experiment import profiling, solved
+from experiment.checkpoints import checkpoints
+from experiment.config import default_config
+from experiment.load import load_run
+from experiment.run_directory import RunDirectory
+from experiment.solved import read_solved
+from experiment.trainer import Trainer
 
 
 def test_a_run_leaves_all_it_promises(finished):
@@ -47,12 +51,12 @@ def test_details_hold_figures_and_gradients_of_every_checkpoint(finished):
     assert len(list((run_dir / "details").iterdir())) == 1
     for step, value in event_files.values(run_dir / "details"):
         steps[value.tag].append(step)
-    checkpoints = list(range(100, 601, 100))
+    iterations = list(range(100, 601, 100))
     for figure in ("memory_map", "sequence", "learning_curves"):
-        assert steps[figure] == checkpoints
+        assert steps[figure] == iterations
     trained = {name for name in tensors(run_dir, 600) if name.startswith("model/") and "seed" not in name}
     assert {tag.removeprefix("gradient/") for tag in steps if tag.startswith("gradient/")} == trained
-    assert all(steps[f"gradient/{name}"] == checkpoints for name in trained)
+    assert all(steps[f"gradient/{name}"] == iterations for name in trained)
 
 
 def test_all_lengths_are_trained_in_one_compilation(finished, workspace):
@@ -150,7 +154,7 @@ def test_a_damaged_configuration_is_named(finished, here, capsys, damage):
 
 
 def test_a_live_run_is_not_touched(finished, here, capsys):
-    with runs.RunDirectory(here / "live", {"seed": 0}):
+    with RunDirectory(here / "live", {"seed": 0}):
         assert "live is in use by another train.py" in refused(capsys, train.main, "--resume", "--run-dir=live")
 
 
@@ -170,8 +174,8 @@ def test_a_figure_that_cannot_be_written_costs_nothing_else(here, capsys, monkey
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(runs.RunDirectory, "add_figure", full)
-    monkeypatch.setattr(train, "SEQUENCES", 2)
+    monkeypatch.setattr(RunDirectory, "add_figure", full)
+    monkeypatch.setattr(solved, "SEQUENCES", 2)
     assert train.main([*SMALL, "--iterations=40", "--run-dir=no-figures"]) == 0
     out, err = capsys.readouterr()
     assert "no-figures/sequence.png cannot be written" in err and err.count("\n") == 1
@@ -190,7 +194,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(here, capsys, monkeypatch):
     assert train.main([*SMALL, "--iterations=200", "--checkpoint-every=20", "--run-dir=broken"]) == 1
     err = capsys.readouterr().err
     assert "iteration 41" in err and "broken/checkpoints/step-40" in err and err.count("\n") == 1
-    assert [directory.name for directory in runs.checkpoints(here / "broken")] == ["step-40", "step-20"]
+    assert [directory.name for directory in checkpoints(here / "broken")] == ["step-40", "step-20"]
     assert all(np.isfinite(weight).all() for weight in load_run(here / "broken")[1].weights)
 
 
@@ -199,12 +203,12 @@ def test_stop_when_solved(here, capsys):
     assert (
         train.main([*arguments, "--learning-rate=1e-3", "--iterations=30000", "--stop-when-solved", "--run-dir=s"]) == 0
     )
-    solved = int(re.search(r"solved after (\d+) iterations", capsys.readouterr().out)[1])
-    assert solved < 30000
-    assert runs.read_solved(here / "s") == {"iteration": solved, "sequences": solved}
-    assert losses(here / "s")[-1]["iteration"] == str(solved)
+    iteration = int(re.search(r"solved after (\d+) iterations", capsys.readouterr().out)[1])
+    assert iteration < 30000
+    assert read_solved(here / "s") == {"iteration": iteration, "sequences": iteration}
+    assert losses(here / "s")[-1]["iteration"] == str(iteration)
     assert train.main(["--resume", "--run-dir=s"]) == 0
-    assert losses(here / "s")[-1]["iteration"] == str(solved)
+    assert losses(here / "s")[-1]["iteration"] == str(iteration)
     capsys.readouterr()
     assert evaluate.main(["--run-dir=s", "--lengths=1", "--format=json"]) == 0
     assert json.loads(capsys.readouterr().out)["bit_errors_per_sequence"] < 0.1
@@ -215,7 +219,7 @@ def test_profile_shows_kernels_and_makes_no_run(here, capsys):
     assert train.main([*SMALL, "--profile=profile"]) == 0
     header, *rows, total = capsys.readouterr().out.splitlines()
     assert header.split()[:3] == ["us/update", "calls/update", "us/call"]
-    assert len(rows) == train.SHOWN_KERNELS and float(rows[0].split()[0]) >= float(rows[-1].split()[0]) > 0
+    assert len(rows) == profiling.SHOWN_KERNELS and float(rows[0].split()[0]) >= float(rows[-1].split()[0]) > 0
     assert re.match(r"\d+ kernels in all", total)
     assert {path.name for path in here.iterdir()} - before == {"profile"}
     assert list((here / "profile").rglob("*.xplane.pb"))
@@ -227,10 +231,35 @@ def test_profile_refuses_what_belongs_to_a_run(here, capsys):
     assert "--profile: taken" in refused(capsys, train.main, "--profile=taken")
 
 
-def test_help_tells_defaults(capsys):
+def test_help_groups_options_and_gives_defaults_and_who_has_them(capsys):
     with pytest.raises(SystemExit):
         train.main(["--help"])
     text = " ".join(capsys.readouterr().out.split())
-    assert "of RMSProp, at the start (0.001)" in text  # the preset's
-    assert "heads that read, R (1)" in text  # the class's
-    assert "of copy (20) or repeat-copy (10) or" in text
+    assert "initial learning rate (0.001)" in text  # the preset's
+    assert "number of read heads, R (ntm-lstm, ntm-feedforward: 1)" in text  # the class's
+    assert "number of layers (lstm: 3)" in text
+    assert "(copy, priority-sort: 20; repeat-copy: 10)" in text
+    for heading in ("run:", "task:", "model:", "optimizer (RMSProp):", "training:"):
+        assert heading in text
+
+
+def test_every_field_of_the_configuration_is_an_option(capsys):
+    with pytest.raises(SystemExit):
+        train.main(["--help"])
+    text = capsys.readouterr().out
+    config = default_config().to_json()
+    fields = {*config, *(name for value in config.values() if isinstance(value, dict) for name in value)}
+    determined = {"name", "optimizer", "training", "output_size", "controller"}
+    for name in fields - determined:
+        assert re.search(rf"^  --{name.replace('_', '-')}\b", text, re.MULTILINE), name
+
+
+def test_options_set_numbers_of_every_section(here, capsys):
+    options = ["--write-gate-bias=-1", "--no-heads-bias", "--momentum=0.5", "--epsilon=0.01", "--loss=mean"]
+    clipping = ["--global-clipnorm=0", "--clipvalue=3", "--initial-velocity=1"]
+    assert train.main([*SMALL, *options, *clipping, "--every-step", "--iterations=3", "--run-dir=set"]) == 0
+    config = json.loads((here / "set" / "config.json").read_text())
+    assert config["model"]["write_gate_bias"] == -1 and config["model"]["heads_bias"] is False
+    assert config["optimizer"]["momentum"] == 0.5 and config["optimizer"]["clipvalue"] == 3
+    assert config["training"]["loss"] == "mean" and config["task"]["every_step"] is True
+    assert "--clipvalue=3.0 needs --global-clipnorm=0" in refused(capsys, train.main, "--clipvalue=3")

@@ -1,4 +1,4 @@
-"""What the tests of the command lines share."""
+"""Helpers of the tests of the command lines."""
 
 import csv
 import os
@@ -45,7 +45,7 @@ def tensors(run_dir, step):
 
 
 def refused(capsys, main, *arguments):
-    """The one line with which a command line is refused."""
+    """Runs a command line that is refused. Returns the line on standard error."""
     with pytest.raises(SystemExit) as stop:
         main(list(arguments))
     assert stop.value.code == 2

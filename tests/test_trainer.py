@@ -3,10 +3,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from experiment import build_trainer, default_config
+from experiment.build import build_trainer
+from experiment.config import default_config
+from experiment.evaluation import Evaluator
+from experiment.seeds import NOISE, REPORT, TRAINING, VALIDATION, stream
+from experiment.trainer import Trainer
 from ntm import NTM
-from ntm.evaluation import Evaluator, table
-from ntm.training import NOISE, REPORT, TRAINING, VALIDATION, Trainer, stream
 from tasks import CopyTask
 
 SMALL = {"controller_units": 12, "memory_locations": 10, "memory_width": 8}
@@ -53,7 +55,7 @@ def test_an_update_is_a_step_of_the_optimizer_on_the_batchs_loss():
     for variable, value in zip(other.model.trainable_variables, other._split(noisy)):
         variable.assign(value)
     with tf.GradientTape() as tape:
-        logits = other.model(batch.inputs, steps=batch.steps)
+        logits = other.model(batch.inputs, steps=batch.num_steps)
         loss = tf.reduce_sum(
             tf.nn.sigmoid_cross_entropy_with_logits(batch.targets, logits) * batch.mask[..., tf.newaxis]
         )
@@ -138,35 +140,12 @@ def test_streams_of_one_seed_are_apart():
     assert all(np.any(first[i] != first[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
 
 
-def test_evaluator_counts_what_the_model_gets_wrong(trainer):
-    """A model whose every logit is its output bias: it says 1 for bits 0 to 2 and 0 for the others."""
-    model = small_trainer().model
-    model.output_layer.kernel.assign(tf.zeros_like(model.output_layer.kernel))
-    model.output_layer.bias.assign([9.0] * 3 + [-9.0] * 5)
-    evaluator = Evaluator(model, CopyTask(1, 4), (7,), 150, stream(0, REPORT))
-    # The longest length to come does not change the sequences of a shorter one.
-    with_longer = Evaluator(model, CopyTask(1, 4), (30,), 150, stream(0, REPORT)).measure((7,))
-    assert with_longer["bit_errors_per_sequence"] == evaluator.measure((7,))["bit_errors_per_sequence"]
-    rows = [evaluator.measure((length,)) for length in (1, 7)]
-    for row, length in zip(rows, (1, 7)):
-        assert (row["task"], row["length"], row["sequences"]) == ("copy", length, 150)
-        # Each bit is wrong with probability 1/2: standard deviation 0.5 / sqrt(150 * 8 * length).
-        assert abs(row["bit_error_rate"] - 0.5) < 5 * 0.5 / np.sqrt(150 * 8 * length)
-        np.testing.assert_allclose(row["bit_errors_per_sequence"], row["bit_error_rate"] * 8 * length, rtol=1e-5)
-        np.testing.assert_allclose(row["bits_per_sequence"], row["bit_errors_per_sequence"] * 9 / np.log(2), rtol=1e-2)
-    assert rows[0]["exact_sequences"] < 0.1 and rows[1]["exact_sequences"] == 0
-    assert not evaluator.is_exact((7,))
-    assert evaluator._run.experimental_get_tracing_count() == 1
-    assert [len(line) for line in table(rows)] == [len(next(table([])))] * 3
-
-
 def test_the_recipe_learns():
     """The default recipe on a small NTM and short sequences comes to copy without an error."""
-    config = default_config()
-    config["task"] |= {"max_length": 5}
-    config["model"] |= {"controller_units": 32, "memory_locations": 16, "memory_width": 12}
+    small = {"controller_units": 32, "memory_locations": 16, "memory_width": 12}
+    config = default_config().replace(task={"max_length": 5}, model=small)
     trainer = build_trainer(config)
-    evaluator = Evaluator(trainer.model, trainer.task, (5,), 200, stream(config["seed"], VALIDATION))
+    evaluator = Evaluator(trainer.model, trainer.task, (5,), 200, stream(config.run.seed, VALIDATION))
     for iteration in range(1000, 16_001, 1000):
         assert trainer.advance(iteration)
         if trainer.metrics().hamming_distance < 0.1 and evaluator.is_exact((5,)):

@@ -6,11 +6,14 @@ import pytest
 import tensorflow as tf
 
 import event_files
-from ntm import plots, runs
-from ntm.checkpoints import restore
+from experiment.checkpoints import PREFIX, checkpoints, restore
+from experiment.errors import RunError
+from experiment.metrics_file import COLUMNS, Metrics, read_metrics
+from experiment.run_directory import RunDirectory, new_directory, newest_run, read_config
+from ntm import plots
 
 CONFIG = {"seed": 1, "log_every": 100}
-ROW = dict.fromkeys(runs.METRICS, 0.1)
+ROW = dict.fromkeys(COLUMNS, 0.1)
 
 
 def variables(value):
@@ -24,67 +27,67 @@ def events(run):
 
 @pytest.fixture
 def run(tmp_path):
-    with runs.RunDirectory(tmp_path / "run", CONFIG) as run:
+    with RunDirectory(tmp_path / "run", CONFIG) as run:
         yield run
 
 
 def test_config_is_read_back(run):
-    assert runs.read_config(run.path) == CONFIG
+    assert read_config(run.path) == CONFIG
 
 
 def test_a_directory_in_use_is_refused(run):
-    with pytest.raises(runs.RunError, match="in use by another"):
-        runs.RunDirectory(run.path)
+    with pytest.raises(RunError, match="in use by another"):
+        RunDirectory(run.path)
     run.close()
-    runs.RunDirectory(run.path).close()
+    RunDirectory(run.path).close()
 
 
 def test_a_run_and_a_strangers_directory_are_not_overwritten(run, tmp_path):
-    with pytest.raises(runs.RunError, match="holds a run"):
-        runs.RunDirectory(run.path, {"seed": 2})
+    with pytest.raises(RunError, match="holds a run"):
+        RunDirectory(run.path, {"seed": 2})
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years")
-    with pytest.raises(runs.RunError, match="mine is not empty"):
-        runs.RunDirectory(tmp_path / "mine", {"seed": 2})
+    with pytest.raises(RunError, match="mine is not empty"):
+        RunDirectory(tmp_path / "mine", {"seed": 2})
     assert [entry.name for entry in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
 
 
 def test_no_run_no_resume(tmp_path):
     for path in (tmp_path / "nowhere", tmp_path):
-        with pytest.raises(runs.RunError, match="holds no run"):
-            runs.RunDirectory(path)
+        with pytest.raises(RunError, match="holds no run"):
+            RunDirectory(path)
     assert not list(tmp_path.iterdir())
-    with pytest.raises(runs.RunError, match="no run in"):
-        runs.newest_run(tmp_path)
+    with pytest.raises(RunError, match="no run in"):
+        newest_run(tmp_path)
 
 
 def test_an_unwritable_directory_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(runs.RunError, match="file/run cannot be written"):
-        runs.RunDirectory(tmp_path / "file" / "run", {})
+    with pytest.raises(RunError, match="file/run cannot be written"):
+        RunDirectory(tmp_path / "file" / "run", {})
 
 
 def test_the_last_five_checkpoints_stay(run):
     for iteration in range(100, 900, 100):
         run.save(variables(iteration), iteration)
-    names = [directory.name for directory in runs.checkpoints(run.path)]
+    names = [directory.name for directory in checkpoints(run.path)]
     assert names == ["step-800", "step-700", "step-600", "step-500", "step-400"]
     restored = variables(0)
-    restore(restored, run.path / "checkpoints" / "step-600" / runs.PREFIX)
+    restore(restored, run.path / "checkpoints" / "step-600" / PREFIX)
     np.testing.assert_array_equal(restored["weight"], [600] * 3)
-    run.drop_checkpoints_after(600)
-    assert [directory.name for directory in runs.checkpoints(run.path)] == ["step-600", "step-500", "step-400"]
+    run.delete_checkpoints_after(600)
+    assert [directory.name for directory in checkpoints(run.path)] == ["step-600", "step-500", "step-400"]
 
 
 def test_metrics_go_to_the_file_and_to_the_events(run):
     run.start_metrics(0)
     run.log({**ROW, "iteration": 100, "sequences": 200, "seconds": 1.5, "loss": np.float32(1 / 3)})
     header, row = (run.path / "metrics.csv").read_text().splitlines()
-    assert header.split(",") == list(runs.METRICS)
+    assert header.split(",") == list(COLUMNS)
     assert row.split(",")[:3] == ["100", "200", "1.5"]
     assert np.float32(row.split(",")[3]) == np.float32(1 / 3)
     run.close()
-    assert events(run) == [(100, name) for name in runs.METRICS[3:]]
+    assert events(run) == [(100, name) for name in Metrics._fields]
 
 
 def test_rows_past_the_checkpoint_and_half_rows_go(run):
@@ -119,11 +122,11 @@ def test_events_hold_each_row_once_after_going_back(run):
 def test_what_an_aborted_start_left_is_empty(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / ".lock").write_text("")
-    runs.RunDirectory(tmp_path / "run", CONFIG).close()
+    RunDirectory(tmp_path / "run", CONFIG).close()
 
 
 def test_new_directories_count_up(tmp_path):
-    paths = [runs.new_directory(tmp_path, "copy") for _ in range(3)]
+    paths = [new_directory(tmp_path, "copy") for _ in range(3)]
     assert paths == [tmp_path / "copy", tmp_path / "copy-2", tmp_path / "copy-3"]
     assert all(path.is_dir() for path in paths)
 
@@ -134,19 +137,19 @@ def test_the_newest_run_is_the_one_configured_last(tmp_path):
         config = tmp_path / name / "config.json"
         config.write_text(json.dumps({}))
         os.utime(config, (1000 - age, 1000 - age))
-    assert runs.newest_run(tmp_path) == tmp_path / "b"
+    assert newest_run(tmp_path) == tmp_path / "b"
 
 
 def test_metrics_are_read_back_as_columns(run):
     run.start_metrics(0)
     for iteration in (100, 200):
         run.log({**ROW, "iteration": iteration, "sequences": 2 * iteration, "loss": iteration / 3})
-    columns = runs.read_metrics(run.path)
-    assert tuple(columns) == runs.METRICS
+    columns = read_metrics(run.path)
+    assert tuple(columns) == COLUMNS
     assert columns["sequences"].tolist() == [200, 400]
     np.testing.assert_allclose(columns["loss"], [100 / 3, 200 / 3], rtol=1e-8)
-    with pytest.raises(runs.RunError, match="nowhere holds no metrics"):
-        runs.read_metrics(run.path / "nowhere")
+    with pytest.raises(RunError, match="nowhere holds no metrics"):
+        read_metrics(run.path / "nowhere")
 
 
 def test_a_figure_replaces_the_file_and_stays_in_the_events(run):
@@ -170,7 +173,7 @@ def test_going_back_drops_what_came_later(run):
     run.close()
     (details,) = (run.path / "details").iterdir()
     details.write_bytes(details.read_bytes()[:-5])  # as a kill leaves it
-    with runs.RunDirectory(run.path) as again:
+    with RunDirectory(run.path) as again:
         again.start_metrics(200)
         again.add_histograms({"gradient": tf.range(3.0)}, 300)
     assert not (run.path / "curves.png").exists() and not (run.path / "model.keras").exists()

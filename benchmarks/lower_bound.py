@@ -1,0 +1,65 @@
+"""A lower bound of the time of an update: its operations and its bytes at the machine's measured rates."""
+
+import numpy as np
+import tensorflow as tf
+
+from benchmarks.measure import Row, median_time, update_time
+
+
+def limit(repeats):
+    """an update at batch 1 compared with the operations and bytes that it needs, at this machine's rates"""
+    flops, moved = update_cost(steps=23)
+    flop_rate, byte_rate = _flop_rate(3 * repeats), _byte_rate(3 * repeats)
+    measured = update_time(repeats)
+    yield Row("matrix product of 1024 x 1024, both cores", flop_rate / 1e9, "GFLOP/s")
+    yield Row("copy of 1 MiB, read and written, one core", byte_rate / 1e9, "GB/s")
+    yield Row(f"{flops / 1e6:.2f} MFLOP at that rate", flops / flop_rate * 1e3, "ms")
+    yield Row(f"{moved / 1e6:.2f} MB at that rate", moved / byte_rate * 1e3, "ms")
+    bound = max(flops / flop_rate, moved / byte_rate) * 1e3
+    yield Row("an update, measured", measured, "ms", measured / bound, "the larger of the two")
+
+
+def _flop_rate(repeats):
+    """Floating-point operations per second in a matrix product."""
+    size = 1024
+    matrix = tf.random.stateless_normal([size, size], [0, 0])
+    multiply = tf.function(lambda a: tf.matmul(a, a), jit_compile=True)
+    return 2 * size**3 / median_time(lambda: multiply(matrix).numpy(), repeats)
+
+
+def _byte_rate(repeats):
+    """Bytes read and written per second when an array is copied. Like an update's data, it fits into a cache."""
+    source = np.ones(2**20 // 4, np.float32)
+    target = np.empty_like(source)
+
+    def copy():
+        for _ in range(100):
+            np.copyto(target, source)
+
+    return 100 * 2 * source.nbytes / median_time(copy, repeats)
+
+
+def update_cost(steps: int):
+    """Counts the work of an update of the default model at batch 1.
+
+    Operations: every multiplication and addition of the forward pass, twice as many for the backward pass, and 15 per
+    weight for the optimizer. Bytes: the weight matrices, which each step reads forward and backward; the history,
+    written and read; the memory, read and written by each step in both passes; weights, gradient and the optimizer's
+    three vectors, read and written.
+
+    Args:
+        steps: T.
+
+    Returns:
+        Floating-point operations, and bytes.
+    """
+    units, inputs, outputs, locations, width, offsets = 100, 10, 8, 128, 20, 3
+    columns = 2 * (width + 3 + offsets) + 2 * width
+    matrices = (inputs + width + units) * 4 * units + units * columns + (units + width) * outputs
+    memory = locations * width
+    addressing = 2 * locations * (2 * width + 4 + offsets + 15)  # similarity, gate, shift, sharpening; two heads
+    step = 2 * matrices + addressing + memory * (2 + 4 + 2)  # norms, erase and add, read
+    flops = 3 * steps * step + 15 * matrices
+    history = memory + 5 * locations + 6 * units + columns
+    moved = 4 * (steps * (2 * matrices + 2 * history + 4 * memory) + 10 * matrices)
+    return flops, moved
