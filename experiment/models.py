@@ -70,8 +70,8 @@ MODELS = {
 }
 
 
-def constructor_arguments(options: dict) -> dict:
-    """The arguments of `ntm.NTM` or `ntm.LSTM` for flat options, as in config.json."""
+def ntm_arguments(options: dict) -> dict:
+    """The arguments of `ntm.NTM` for options as config.json has them, a flat dict."""
     return options
 
 
@@ -89,9 +89,11 @@ def make_model(options, input_size: int, output_size: int, seed: int, model_clas
         ValueError: an option is out of range.
     """
     kind = MODELS[options.name]
-    flat = dataclasses.asdict(options)
-    del flat["name"]
+    arguments = dataclasses.asdict(options)
+    del arguments["name"]
+    if isinstance(options, NTMOptions):
+        arguments = ntm_arguments(arguments)
     keras.utils.set_random_seed(seed)
-    model = (model_class or kind.model_class)(output_size=output_size, **kind.fixed, **constructor_arguments(flat))
+    model = (model_class or kind.model_class)(output_size=output_size, **kind.fixed, **arguments)
     model.build((None, None, input_size))
     return model

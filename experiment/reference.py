@@ -4,7 +4,7 @@ import numpy as np
 
 from experiment.checkpoints import read_tensors
 from experiment.errors import CheckpointError
-from experiment.models import constructor_arguments
+from experiment.models import ntm_arguments
 from ntm import NTM
 from ntm.heads import HeadParameters
 
@@ -52,7 +52,7 @@ def load_reference_checkpoint(prefix, memory_locations: int = 128) -> NTM:
         controller_units=units,
         memory_locations=memory_locations,
         memory_width=width,
-        **constructor_arguments(ARCHITECTURE),
+        **ntm_arguments(ARCHITECTURE),
     )
     model.build((None, None, input_size))
     controller = model.cell.controller
