@@ -14,7 +14,7 @@ from experiment.models import MODELS, LSTMOptions, NTMOptions
 from experiment.presets import PRESETS, sections
 from experiment.solved import SEQUENCES
 from experiment.trainer import Trainer
-from ntm.losses import LOSSES
+from ntm.metrics import LOSSES
 from tasks import TASKS, Task
 
 

@@ -7,11 +7,11 @@ import keras
 
 from experiment.command_line import COUNT, number, number_from_zero, whole_number
 from experiment.fields import defaults_of, option
-from ntm import LSTM, NTM, NTMCell
+from ntm import LSTM, NTM, InitialValues, NTMCell
 
 
 @dataclasses.dataclass(frozen=True)
-@defaults_of(NTMCell, NTM)
+@defaults_of(NTMCell, NTM, InitialValues)
 class NTMOptions:
     """The options of `ntm.NTM`, initial values included. NTMCell's docstring explains each."""
 
@@ -71,8 +71,10 @@ MODELS = {
 
 
 def ntm_arguments(options: dict) -> dict:
-    """The arguments of `ntm.NTM` for options as config.json has them, a flat dict."""
-    return options
+    """The arguments of `ntm.NTM` for the flat options of config.json: the initial values become `initial_values`."""
+    initial = {field.name for field in dataclasses.fields(InitialValues)} & options.keys()
+    arguments = {name: value for name, value in options.items() if name not in initial}
+    return {**arguments, "initial_values": InitialValues(**{name: options[name] for name in initial})}
 
 
 def make_model(options, input_size: int, output_size: int, seed: int, model_class=None) -> keras.Model:

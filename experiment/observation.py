@@ -30,7 +30,7 @@ class Observation(NamedTuple):
     @property
     def weightings(self):
         """The write weightings [T, Q, N] and the read weightings [T, R, N], or None for a model without heads."""
-        return None if self.trace is None else (self.trace.write_weightings, self.trace.read_weightings)
+        return None if self.trace is None else (self.trace.state.write_weightings, self.trace.state.read_weightings)
 
     def addressing(self, step: int, kind: str, head: int = 0) -> dict:
         """How a head came to its weighting at a step.
@@ -45,7 +45,7 @@ class Observation(NamedTuple):
         """
         _, read_weightings = self.weightings
         now = step, head + (read_weightings.shape[1] if kind == "write" else 0)
-        heads, stages = self.trace, self.trace.stages
+        heads, stages = self.trace.heads, self.trace.stages
         return {
             "previous": self.previous_weightings[now],
             "content": stages.content[now],

@@ -9,8 +9,7 @@ import tensorflow as tf
 from experiment.checkpoints import model_variables, variable_name
 from experiment.metrics_file import Metrics
 from experiment.seeds import NOISE, TRAINING, batch_and_state_seeds, fold_in, stream
-from ntm.losses import LOSSES
-from ntm.metrics import bits_per_sequence, hamming_distance
+from ntm.metrics import LOSSES, bits_per_sequence, hamming_distance
 
 # The noise on the weights is a slice of a table, at one of this many offsets: new draws would double an update's time.
 _NOISE_OFFSETS = 2**20

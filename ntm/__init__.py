@@ -1,8 +1,10 @@
-"""A Neural Turing Machine (Graves, Wayne and Danihelka, 2014, arXiv 1410.5401) in TensorFlow and Keras."""
+"""A Neural Turing Machine (Graves, Wayne and Danihelka 2014, arXiv 1410.5401) in TensorFlow and Keras."""
 
-from ntm.cell import NTMCell, NTMState
+from ntm.cell import NTMCell
 from ntm.lstm import LSTM
 from ntm.model import NTM
+from ntm.options import InitialValues
+from ntm.state import NTMState
 from ntm.unroll import Trace
 
-__all__ = ["LSTM", "NTM", "NTMCell", "NTMState", "Trace"]
+__all__ = ["LSTM", "NTM", "InitialValues", "NTMCell", "NTMState", "Trace"]

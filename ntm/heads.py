@@ -1,4 +1,4 @@
-"""Heads: how a controller's output becomes what the heads do, sections 3.1 to 3.3 of Graves et al. (2014)."""
+"""Heads: from the controller's output to the parameters of the heads. Section 3 of Graves et al. (2014)."""
 
 import math
 from typing import NamedTuple
@@ -6,38 +6,42 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from ntm.addressing import AddressingParameters
+from ntm.options import InitialValues
+
 
 class HeadParameters(NamedTuple):
-    """What the heads are told at one step, or at many: `...` stands for [B] or [B, T].
+    """Everything that the heads are told at one step, or at many: `...` stands for [B] or [B, T].
 
-    The H heads are the R read heads, then the Q write heads; only write heads erase and add.
+    The H heads are the R read heads, then the Q write heads. Only write heads erase and add.
     """
 
-    keys: tf.Tensor  # [..., H, W], k
-    strengths: tf.Tensor  # [..., H], beta
-    gates: tf.Tensor  # [..., H], g
-    shifts: tf.Tensor  # [..., H, 2S+1], s
-    sharpness: tf.Tensor  # [..., H], gamma
+    addressing: AddressingParameters  # of all heads, [..., H, W], [..., H] and [..., H, 2S+1]
     erase_vectors: tf.Tensor  # [..., Q, W], e
     add_vectors: tf.Tensor  # [..., Q, W], a
+
+    # Shorter names for the addressing parameters.
+    keys = property(lambda self: self.addressing.keys)
+    strengths = property(lambda self: self.addressing.strengths)
+    gates = property(lambda self: self.addressing.gates)
+    shifts = property(lambda self: self.addressing.shifts)
+    sharpness = property(lambda self: self.addressing.sharpness)
 
 
 @keras.saving.register_keras_serializable(package="ntm")
 class Heads(keras.layers.Layer):
-    """The linear layer from the controller's output to the heads' parameters, and their activations.
+    """The linear layer from the controller's output to the heads' parameters, and the activation of each parameter.
 
     Args:
         memory_width: W.
         read_heads: R.
         write_heads: Q.
         shift_range: S.
-        bounded_vectors: whether keys and add vectors pass through tanh; linear otherwise.
-        smallest_strength: added to softplus to give a head's strength.
+        bounded_vectors: whether keys and add vectors pass through tanh; otherwise they are linear.
+        smallest_strength: the strength of a head whose softplus is 0.
         use_bias: whether the layer has a bias.
-        kernel_std: standard deviation of the kernel's initial values.
-        read_strength_bias, read_gate_bias, read_shift_bias, write_gate_bias, write_sharpness_bias, write_shift_bias:
-            initial biases of the read heads' strengths, and so on, if the layer has any; all others start at 0. Those
-            of the shift are of the offset +1 alone, and nothing where shift_range is 0.
+        initial_values: InitialValues. The layer's kernel has `heads_std`; the biases that InitialValues does not name
+            start at 0.
     """
 
     def __init__(
@@ -49,49 +53,35 @@ class Heads(keras.layers.Layer):
         bounded_vectors=True,
         smallest_strength=1.0,
         use_bias=True,
-        kernel_std=0.1,
-        read_strength_bias=0.0,
-        read_gate_bias=0.0,
-        write_gate_bias=0.0,
-        write_sharpness_bias=0.0,
-        read_shift_bias=0.0,
-        write_shift_bias=0.0,
+        initial_values=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.read_heads, self.write_heads = read_heads, write_heads
+        self.read_heads, self.write_heads, self.shift_range = read_heads, write_heads, shift_range
         self.bounded_vectors, self.smallest_strength = bounded_vectors, smallest_strength
-        self.use_bias, self.kernel_std = use_bias, kernel_std
-        self.first_biases = {
-            "strengths": [read_strength_bias] * read_heads + [0.0] * write_heads,
-            "gates": [read_gate_bias] * read_heads + [write_gate_bias] * write_heads,
-            "shifts": [
-                bias * (offset == 1)
-                for bias in [read_shift_bias] * read_heads + [write_shift_bias] * write_heads
-                for offset in range(-shift_range, shift_range + 1)
-            ],
-            "sharpness": [0.0] * read_heads + [write_sharpness_bias] * write_heads,
-        }
+        self.use_bias, self.initial_values = use_bias, InitialValues.of(initial_values)
         heads = read_heads + write_heads
-        # The layout: sizes, the order of the layer's columns and every split follow from this.
+        # The order and the sizes of the layer's columns follow from these shapes.
         self.shapes = HeadParameters(
-            keys=(heads, memory_width),
-            strengths=(heads,),
-            gates=(heads,),
-            shifts=(heads, 2 * shift_range + 1),
-            sharpness=(heads,),
+            addressing=AddressingParameters(
+                keys=(heads, memory_width),
+                strengths=(heads,),
+                gates=(heads,),
+                shifts=(heads, 2 * shift_range + 1),
+                sharpness=(heads,),
+            ),
             erase_vectors=(write_heads, memory_width),
             add_vectors=(write_heads, memory_width),
         )
-        self.sizes = [math.prod(shape) for shape in self.shapes]
+        self.sizes = [math.prod(shape) for shape in _leaves(self.shapes)]
 
     def build(self, input_shape):
         self.kernel = self.add_weight(
             name="kernel",
             shape=(input_shape[-1], sum(self.sizes)),
-            initializer=keras.initializers.RandomNormal(stddev=self.kernel_std),
+            initializer=keras.initializers.RandomNormal(stddev=self.initial_values.heads_std),
         )
-        # Without a bias it is zero and stays so: the layer is one expression either way.
+        # A layer without a bias has one that is 0 and not trained: the layer is one expression either way.
         self.bias = self.add_weight(
             name="bias",
             shape=(sum(self.sizes),),
@@ -100,62 +90,73 @@ class Heads(keras.layers.Layer):
         )
 
     def _initial_bias(self, shape, dtype=None):
-        biases = HeadParameters(*([0.0] * size for size in self.sizes))
-        return tf.constant([bias for part in biases._replace(**self.first_biases) for bias in part], dtype)
+        values = self.initial_values
+        read, write = [1.0] * self.read_heads, [1.0] * self.write_heads
+        keys, *_, erase_vectors, add_vectors = ([0.0] * size for size in self.sizes)
+        forward = [float(offset == 1) for offset in range(-self.shift_range, self.shift_range + 1)]
+        biases = HeadParameters(
+            addressing=AddressingParameters(
+                keys=keys,
+                strengths=_each(read, values.read_strength_bias) + _each(write, 0.0),
+                gates=_each(read, values.read_gate_bias) + _each(write, values.write_gate_bias),
+                shifts=_each(forward * len(read), values.read_shift_bias)
+                + _each(forward * len(write), values.write_shift_bias),
+                sharpness=_each(read, 0.0) + _each(write, values.write_sharpness_bias),
+            ),
+            erase_vectors=erase_vectors,
+            add_vectors=add_vectors,
+        )
+        return tf.constant([bias for part in _leaves(biases) for bias in part], dtype)
 
     def split(self, values):
-        """Cuts the layer's columns, [..., sum of sizes], into a HeadParameters of unactivated values."""
-        parts = tf.split(values, self.sizes, axis=-1)
+        """Cuts the layer's columns, [..., P], into a HeadParameters of unactivated values."""
         leading = tf.shape(values)[:-1]
-        return HeadParameters(
-            *(tf.reshape(part, tf.concat([leading, shape], 0)) for part, shape in zip(parts, self.shapes))
+        parts = tf.split(values, self.sizes, axis=-1)
+        return _like_leaves(
+            [tf.reshape(part, tf.concat([leading, shape], 0)) for part, shape in zip(parts, _leaves(self.shapes))]
+        )
+
+    def join(self, parameters):
+        """The inverse of `split`: a HeadParameters to columns [..., P]."""
+        leading = tf.shape(parameters.strengths)[:-1]
+        return tf.concat(
+            [tf.reshape(part, tf.concat([leading, [size]], 0)) for part, size in zip(_leaves(parameters), self.sizes)],
+            axis=-1,
         )
 
     def activate(self, values):
-        """HeadParameters from the layer's columns, [..., sum of sizes], each in the range the paper asks of it."""
+        """Brings the layer's columns, [..., P], into the ranges that the paper asks for. Returns HeadParameters."""
         raw = self.split(values)
         bound = tf.tanh if self.bounded_vectors else tf.identity
         return HeadParameters(
-            keys=bound(raw.keys),
-            strengths=self.smallest_strength + tf.nn.softplus(raw.strengths),
-            gates=tf.sigmoid(raw.gates),
-            shifts=tf.nn.softmax(raw.shifts),
-            sharpness=1 + tf.nn.softplus(raw.sharpness),
+            addressing=AddressingParameters(
+                keys=bound(raw.keys),
+                strengths=self.smallest_strength + tf.nn.softplus(raw.strengths),
+                gates=tf.sigmoid(raw.gates),
+                shifts=tf.nn.softmax(raw.shifts),
+                sharpness=1 + tf.nn.softplus(raw.sharpness),
+            ),
             erase_vectors=tf.sigmoid(raw.erase_vectors),
             add_vectors=bound(raw.add_vectors),
-        )
-
-    def slopes(self, parameters):
-        """The derivatives of the activations at these HeadParameters, as columns [..., sum of sizes].
-
-        Of an activation y = f(x) it takes y alone: tanh' = 1 - y^2, sigmoid' = y (1 - y), and, with y counted from its
-        least value, softplus' = 1 - e^-y. For softmax, see `values_gradient`.
-        """
-        vector_slope = (lambda y: 1 - tf.square(y)) if self.bounded_vectors else tf.ones_like
-        return self._join(
-            HeadParameters(
-                keys=vector_slope(parameters.keys),
-                strengths=1 - tf.exp(self.smallest_strength - parameters.strengths),
-                gates=parameters.gates * (1 - parameters.gates),
-                shifts=parameters.shifts,
-                sharpness=1 - tf.exp(1 - parameters.sharpness),
-                erase_vectors=parameters.erase_vectors * (1 - parameters.erase_vectors),
-                add_vectors=vector_slope(parameters.add_vectors),
-            )
-        )
-
-    def values_gradient(self, parameters, slopes, d_parameters):
-        """The gradient of `activate`'s argument, given that of its result, its result and its `slopes`."""
-        mean = tf.reduce_sum(parameters.shifts * d_parameters.shifts, axis=-1, keepdims=True)
-        return slopes * self._join(d_parameters._replace(shifts=d_parameters.shifts - mean))
-
-    def _join(self, parameters):
-        """The inverse of `split`."""
-        leading = tf.shape(parameters.strengths)[:-1]
-        return tf.concat(
-            [tf.reshape(part, tf.concat([leading, [size]], 0)) for part, size in zip(parameters, self.sizes)], axis=-1
         )
 
     def call(self, controller_output):
         """HeadParameters for controller outputs [..., U]."""
         return self.activate(tf.matmul(controller_output, self.kernel) + self.bias)
+
+
+def _leaves(parameters):
+    """The seven values of a HeadParameters, in the order of the layer's columns."""
+    return [*parameters.addressing, parameters.erase_vectors, parameters.add_vectors]
+
+
+def _like_leaves(leaves):
+    """The inverse of `_leaves`."""
+    *addressing, erase_vectors, add_vectors = leaves
+    return HeadParameters(
+        addressing=AddressingParameters(*addressing), erase_vectors=erase_vectors, add_vectors=add_vectors
+    )
+
+
+def _each(pattern, value):
+    return [value * number for number in pattern]

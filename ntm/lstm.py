@@ -1,4 +1,4 @@
-"""The paper's baseline (section 4): layers of LSTM one above the other, with no memory beside them."""
+"""The paper's baseline (section 4): stacked LSTM layers without a memory."""
 
 from typing import NamedTuple
 
@@ -7,25 +7,25 @@ import tensorflow as tf
 
 from ntm.controller import LSTMController
 from ntm.model import SequenceModel
-from ntm.unroll import summed_outer_product, swap_batch_and_time
+from ntm.tensors import leading_size, summed_outer_product, swap_batch_and_time
 
 
 class LSTMState(NamedTuple):
-    """Everything that a step hands to the next."""
+    """Everything that one step hands to the next."""
 
-    controller: tuple  # of [B, U]: output and cell of each layer, the lowest first
+    controller: tuple  # tensors [B, U]: output and cell of each layer, the lowest layer first
 
 
 @keras.saving.register_keras_serializable(package="ntm")
 class LSTM(SequenceModel):
-    """Layers of LSTM over sequences and a linear output layer: in a run, what an `NTM` is.
+    """Stacked LSTM with a linear output layer; a drop-in for `NTM` in training and evaluation.
 
-    The state before the first step is learned. Unlike the paper's, each layer sees the one below alone.
+    The initial state is learned. Differs from the paper: each layer sees only the layer below.
 
     Args:
         output_size: O.
         controller_units: U, the width of each layer.
-        controller_layers: how many.
+        controller_layers: the number of layers.
         forget_bias: the forget gates' initial bias.
 
     Raises:
@@ -78,88 +78,117 @@ class LSTM(SequenceModel):
 
     @property
     def input_size(self):
-        """I of a model that is built."""
         return self.stack[0].kernel.shape[0]
 
     def _initial_state(self, batch_size, seed):
-        return LSTMState(tuple(tf.repeat(weight[tf.newaxis], batch_size, axis=0) for weight in self._initial))
+        return LSTMState(
+            controller=tuple(tf.repeat(weight[tf.newaxis], batch_size, axis=0) for weight in self._initial)
+        )
 
     def call(self, inputs, initial_state=None, steps=None):
-        """Runs a batch of sequences; arguments and result as `NTM.call`, which takes a mask besides."""
+        """Runs a batch of sequences. Arguments and result as for `NTM.call`, but without a mask."""
         return self.run(inputs, initial_state=initial_state, steps=steps)[0]
 
     def run(self, inputs, initial_state=None, steps=None):
-        """As `call`, and tells where it ended: logits [B, T, O] and the final LSTMState."""
-        inputs = self._prepared(inputs)
+        inputs = self._prepare(inputs)
         values, length = swap_batch_and_time(inputs), tf.shape(inputs)[1]
         steps = length if steps is None else tf.minimum(steps, length)
         state = self._state_or_initial(inputs, initial_state)
         final = []
-        for layer, *before in zip(self.stack, state.controller[::2], state.controller[1::2]):
-            values, *after = _unroll(layer, values, before, steps)
-            final += after
-        return self.output_layer(swap_batch_and_time(values)), LSTMState(tuple(final))
+        for layer, output, cell in zip(self.stack, state.controller[::2], state.controller[1::2]):
+            values, *final_of_layer = _unroll(layer, values, (output, cell), steps)
+            final += final_of_layer
+        return self.output_layer(swap_batch_and_time(values)), LSTMState(controller=tuple(final))
 
     def trace(self, inputs, initial_state=None):
-        """As `NTM.trace`: logits, and None, for there are no heads."""
         return self(inputs, initial_state=initial_state), None
 
 
 def _unroll(layer, inputs, state, steps):
-    """One layer over a batch of sequences, with a gradient like that of `ntm.unroll.unroll`.
+    """Runs one layer over a batch of sequences. Its gradient is written out, as in backward.py.
 
     Args:
         layer: LSTMController.
         inputs: [T, B, I].
         state: (output, cell) before the first step, each [B, U].
-        steps: how many of the T steps to run, an integer scalar tensor. Outputs past it are 0.
+        steps: the number of steps to run, an integer scalar tensor. Outputs after the last step are 0.
 
     Returns:
         Outputs [T, B, U], and output and cell after the last step.
     """
-    length = inputs.shape[0] or tf.shape(inputs)[0]
 
     @tf.custom_gradient
     def run(inputs, kernel, recurrent_kernel, bias, *state):
-        from_below = tf.tensordot(inputs, kernel, 1) + bias
-
-        def step(t, state, preactivations, outputs, cells):
-            preactivation = from_below[t] + tf.matmul(state[0], recurrent_kernel)
-            _, state = layer.activate(preactivation, state)
-            arrays = (
-                preactivations.write(t, preactivation),
-                outputs.write(t + 1, state[0]),
-                cells.write(t + 1, state[1]),
-            )
-            return t + 1, state, *arrays
-
-        preactivations = tf.TensorArray(inputs.dtype, length, element_shape=from_below.shape[1:])
-        history = [
-            tf.TensorArray(inputs.dtype, length + 1, element_shape=tensor.shape).write(0, tensor) for tensor in state
-        ]
-        _, final, *arrays = tf.while_loop(lambda t, *_: t < steps, step, (0, tuple(state), preactivations, *history))
-        preactivations, outputs, cells = (array.stack() for array in arrays)
+        history, final = _forward(layer, tf.tensordot(inputs, kernel, 1) + bias, recurrent_kernel, state, steps)
 
         def gradient(d_outputs, *d_final):
-            slopes = layer.slopes(preactivations, (outputs[:-1], cells[:-1]), (outputs[1:], cells[1:]))
-
-            def step(t, d_state, d_preactivations):
-                now = tf.nest.map_structure(lambda tensors: tensors[t], slopes)
-                d_preactivation, (d_cell,) = layer.activation_gradient(now, d_outputs[t], d_state)
-                d_output = tf.matmul(d_preactivation, recurrent_kernel, transpose_b=True)
-                return t - 1, (d_output, d_cell), d_preactivations.write(t, d_preactivation)
-
-            array = tf.TensorArray(inputs.dtype, length, element_shape=preactivations.shape[1:])
-            _, d_state, array = tf.while_loop(lambda t, *_: t >= 0, step, (steps - 1, tuple(d_final), array))
-            d_preactivations = array.stack()
+            d_preactivations, d_state = _backward(layer, recurrent_kernel, history, steps, d_outputs, d_final)
             return (
                 tf.tensordot(d_preactivations, kernel, [[2], [1]]),
                 summed_outer_product(inputs, d_preactivations),
-                summed_outer_product(outputs[:-1], d_preactivations),
+                summed_outer_product(history.outputs[:-1], d_preactivations),
                 tf.reduce_sum(d_preactivations, axis=[0, 1]),
                 *d_state,
             )
 
-        return (outputs[1:], *final), gradient
+        return (history.outputs[1:], *final), gradient
 
     return run(inputs, layer.kernel.value, layer.recurrent_kernel.value, layer.bias.value, *state)
+
+
+class _History(NamedTuple):
+    """What the forward pass of a layer leaves for the backward pass."""
+
+    preactivations: tf.Tensor  # [T, B, 4U]
+    outputs: tf.Tensor  # [T+1, B, U]: step t starts from entry t and leaves entry t+1
+    cells: tf.Tensor  # [T+1, B, U]
+
+
+def _forward(layer, from_below, recurrent_kernel, state, steps):
+    """Runs the steps, given the part [T, B, 4U] of the pre-activations that comes from below.
+
+    Returns:
+        _History, and output and cell after the last step.
+    """
+    length = leading_size(from_below)
+
+    def step(t, state, history):
+        preactivation = from_below[t] + tf.matmul(state[0], recurrent_kernel)
+        _, (output, cell) = layer.activate(preactivation, state)
+        history = _History(
+            preactivations=history.preactivations.write(t, preactivation),
+            outputs=history.outputs.write(t + 1, output),
+            cells=history.cells.write(t + 1, cell),
+        )
+        return t + 1, (output, cell), history
+
+    outputs, cells = (
+        tf.TensorArray(from_below.dtype, length + 1, element_shape=tensor.shape).write(0, tensor) for tensor in state
+    )
+    history = _History(
+        preactivations=tf.TensorArray(from_below.dtype, length, element_shape=from_below.shape[1:]),
+        outputs=outputs,
+        cells=cells,
+    )
+    _, final, history = tf.while_loop(lambda t, *_: t < steps, step, (0, tuple(state), history))
+    return tf.nest.map_structure(lambda array: array.stack(), history), final
+
+
+def _backward(layer, recurrent_kernel, history, steps, d_outputs, d_final):
+    """The gradients of the pre-activations, [T, B, 4U], and of the initial (output, cell)."""
+    before, after = (history.outputs[:-1], history.cells[:-1]), (history.outputs[1:], history.cells[1:])
+    residuals = layer.activate_residuals(history.preactivations, before, after)
+
+    def step(t, d_state, d_preactivations):
+        now = tf.nest.map_structure(lambda tensor: tensor[t], residuals)
+        d_preactivation, (d_cell,) = layer.activate_gradient(now, d_outputs[t], d_state)
+        d_output = tf.matmul(d_preactivation, recurrent_kernel, transpose_b=True)
+        return t - 1, (d_output, d_cell), d_preactivations.write(t, d_preactivation)
+
+    d_preactivations = tf.TensorArray(
+        d_outputs.dtype, leading_size(d_outputs), element_shape=history.preactivations.shape[1:]
+    )
+    _, d_state, d_preactivations = tf.while_loop(
+        lambda t, *_: t >= 0, step, (steps - 1, tuple(d_final), d_preactivations)
+    )
+    return d_preactivations.stack(), d_state

@@ -1,7 +1,7 @@
-"""Memory: what a head does where it looks, sections 3.1 and 3.2 of Graves et al. (2014), equations (2) to (4).
+"""Memory: reading and writing. Sections 3.1 and 3.2 of Graves et al. (2014), equations (2) to (4).
 
-Pure functions of tensors. B batch, N memory locations, W memory width, R read heads, Q write heads. The functions on
-the transposed memory, [B, W, N], are those that run: N, the larger and rounder number, is the axis that vectorises.
+Pure functions of tensors. B batch, N memory locations, W memory width, R read heads, Q write heads. The NTM itself runs
+on the transposed memory, [B, W, N]: N, the larger and rounder number, is then the axis that vectorises.
 """
 
 import math
@@ -10,7 +10,7 @@ import tensorflow as tf
 
 
 def read(memory, weightings):
-    """Reads one vector a head, the locations' average under its weighting: equation (2).
+    """Reads one vector for each head, the average of the locations under the head's weighting: equation (2).
 
     Args:
         memory: [B, N, W].
@@ -23,7 +23,7 @@ def read(memory, weightings):
 
 
 def write(memory, weightings, erase_vectors, add_vectors):
-    """Erases, then adds: equations (3) and (4). With several heads all erase before any adds.
+    """Erases, then adds: equations (3) and (4). With several heads, all of them erase before any of them adds.
 
     Args:
         memory: [B, N, W].
@@ -34,53 +34,22 @@ def write(memory, weightings, erase_vectors, add_vectors):
     Returns:
         Memory [B, N, W].
     """
-    transposed = tf.linalg.matrix_transpose(memory)
-    return tf.linalg.matrix_transpose(write_transposed(transposed, weightings, erase_vectors, add_vectors))
+    cells = tf.linalg.matrix_transpose(memory)
+    return tf.linalg.matrix_transpose(write_transposed(cells, weightings, erase_vectors, add_vectors))
 
 
-def read_transposed(memory, weightings):
-    """As `read`, of the transposed memory [B, W, N]."""
-    return tf.matmul(weightings, memory, transpose_b=True)
+def read_transposed(cells, weightings):
+    """`read` from a transposed memory [B, W, N]."""
+    return tf.matmul(weightings, cells, transpose_b=True)
 
 
-def write_transposed(memory, weightings, erase_vectors, add_vectors):
-    """As `write`, of and to the transposed memory [B, W, N]."""
-    kept = math.prod(tf.unstack(1 - _outer_products(erase_vectors, weightings), axis=1))
-    return memory * kept + tf.matmul(add_vectors, weightings, transpose_a=True)
+def write_transposed(cells, weightings, erase_vectors, add_vectors):
+    """`write` to a transposed memory [B, W, N]. Returns the new transposed memory."""
+    kept = math.prod(kept_shares(weightings, erase_vectors))
+    return cells * kept + tf.matmul(add_vectors, weightings, transpose_a=True)
 
 
-def read_gradient(memory, weightings, d_vectors):
-    """The gradients of `read_transposed`'s arguments, memory and weightings, given that of its result."""
-    return tf.matmul(d_vectors, weightings, transpose_a=True), tf.matmul(d_vectors, memory)
-
-
-def write_gradient(memory, weightings, erase_vectors, add_vectors, d_written):
-    """The gradients of `write_transposed`'s arguments, given that of its result.
-
-    M = M' + sum over heads of w a^T with M' = M_previous * product over heads of (1 - w e^T). Let M_q be M' without the
-    erasing of head q. Then
-
-        dM_previous = dM * product over heads of (1 - w e^T)       dw_q(i) = sum_j dM(i, j) (a_q(j) - e_q(j) M_q(i, j))
-        de_q(j) = -sum_i w_q(i) dM(i, j) M_q(i, j)                 da_q(j) = sum_i w_q(i) dM(i, j)
-
-    Returns:
-        The gradients of memory, weightings, erase_vectors and add_vectors.
-    """
-    kept = tf.unstack(1 - _outer_products(erase_vectors, weightings), axis=1)  # Q of [B, W, N]
-    d_weightings, d_erase_vectors = [], []
-    for head in range(len(kept)):
-        unerased = math.prod([memory, *kept[:head], *kept[head + 1 :]])
-        erase, add = erase_vectors[:, head, :, tf.newaxis], add_vectors[:, head, :, tf.newaxis]
-        d_weightings.append(tf.reduce_sum(d_written * (add - erase * unerased), axis=1))
-        d_erase_vectors.append(-tf.matmul(weightings[:, head : head + 1], d_written * unerased, transpose_b=True))
-    return (
-        math.prod([d_written, *kept]),
-        tf.stack(d_weightings, axis=1),
-        tf.concat(d_erase_vectors, axis=1),
-        tf.matmul(weightings, d_written, transpose_b=True),
-    )
-
-
-def _outer_products(vectors, weightings):
-    """[B, Q, W], [B, Q, N] -> [B, Q, W, N]."""
-    return vectors[..., tf.newaxis] * weightings[:, :, tf.newaxis, :]
+def kept_shares(weightings, erase_vectors):
+    """The share of each memory cell that each write head leaves, 1 - w(i) e(j): a list of Q tensors [B, W, N]."""
+    erased = erase_vectors[..., tf.newaxis] * weightings[:, :, tf.newaxis, :]
+    return tf.unstack(1 - erased, axis=1)

@@ -1,17 +1,56 @@
-"""The NTM as a Keras model, and what it has in common with the baseline in lstm.py."""
+"""The NTM as a Keras model, and the contract that it shares with the baseline in lstm.py."""
+
+import abc
 
 import keras
 import tensorflow as tf
 
-from ntm.cell import NTMCell, NTMState
+from ntm.cell import NTMCell
+from ntm.options import group_initial_values, serializable_options
+from ntm.state import NTMState
 from ntm.unroll import trace, unroll
 
 
-class SequenceModel(keras.Model):
-    """A model over sequences, from a state that it has weights for, with a linear output layer.
+class SequenceModel(keras.Model, abc.ABC):
+    """The contract of a model over sequences: it starts from a state of its own and ends in a linear output layer.
 
-    Subclasses have `options`, a dict of their constructor's arguments, a `state_type`, and `_initial_state`.
+    Subclasses set `options`, a dict of their constructor's arguments, and `state_type`, a NamedTuple.
     """
+
+    @property
+    @abc.abstractmethod
+    def input_size(self):
+        """I, of a model that is built."""
+
+    @abc.abstractmethod
+    def run(self, inputs, initial_state=None, steps=None):
+        """Runs a batch of sequences and tells where it ended, so that a long sequence can be run piece by piece.
+
+        Args:
+            inputs: [B, T, I].
+            initial_state: of the model's `state_type`, or None for `initial_state(B)`.
+            steps: the number of steps to run, an integer scalar tensor; None for all T. One compiled program serves
+                every value.
+
+        Returns:
+            Logits [B, T, O] and the final state.
+        """
+
+    @abc.abstractmethod
+    def trace(self, inputs, initial_state=None):
+        """Runs a batch of sequences and tells what the heads did. The result has no gradient.
+
+        Args:
+            inputs: [B, T, I].
+            initial_state: as for `run`.
+
+        Returns:
+            Logits [B, T, O] and a `Trace`, or None in place of the `Trace` from a model without heads.
+        """
+
+    @abc.abstractmethod
+    def _initial_state(self, batch_size, seed):
+        """`initial_state` of a model that is built."""
 
     def get_config(self):
         return {**super().get_config(), **self.options}
@@ -24,7 +63,7 @@ class SequenceModel(keras.Model):
 
         Args:
             batch_size: B.
-            seed: as for `NTMCell.get_initial_state`; a state in which nothing is drawn does not use it.
+            seed: as for `NTMCell.get_initial_state`. A state in which nothing is drawn ignores it.
 
         Raises:
             ValueError: the model has no weights yet: call it once, or `build` it.
@@ -33,8 +72,8 @@ class SequenceModel(keras.Model):
             raise ValueError("the model has no weights yet: call it once, or build it")
         return self._initial_state(batch_size, seed)
 
-    def _prepared(self, inputs):
-        """The inputs as a tensor, the model built for them: what Keras does for `call` alone."""
+    def _prepare(self, inputs):
+        """Casts the inputs to tensors and builds the model for them. Keras does this for `call` alone."""
         inputs = tf.cast(inputs, self.compute_dtype)
         if not self.built:
             self.build(inputs.shape)
@@ -77,13 +116,19 @@ class NTM(SequenceModel):
             name="output",
         )
 
+    def get_config(self):
+        return {**super().get_config(), **serializable_options(self.options)}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**group_initial_values(config))
+
     def build(self, input_shape):
         self.cell.build((None, input_shape[-1]))
         self.output_layer.build((None, self.cell.output_size))
 
     @property
     def input_size(self):
-        """I of a model that is built."""
         return self.cell.controller.kernel.shape[0]
 
     def _initial_state(self, batch_size, seed):
@@ -96,7 +141,7 @@ class NTM(SequenceModel):
             inputs: [B, T, I].
             mask: [B, T] or None. Where it is false a sequence does not step.
             initial_state: NTMState, or None for `initial_state(B)`.
-            steps: how many of the T steps to run, an integer scalar tensor, or None for all that the mask asks for. One
+            steps: the number of steps to run, an integer scalar tensor; None for as many as the mask or T requires. One
                 compiled program serves every value.
 
         Returns:
@@ -105,21 +150,12 @@ class NTM(SequenceModel):
         return self.run(inputs, mask=mask, initial_state=initial_state, steps=steps)[0]
 
     def run(self, inputs, mask=None, initial_state=None, steps=None):
-        """As `call`, and tells where it ended, so that a long sequence can be run piece by piece.
-
-        Returns:
-            Logits [B, T, O] and the final NTMState.
-        """
-        inputs = self._prepared(inputs)
+        """`call` that returns the final state too: logits [B, T, O] and an NTMState."""
+        inputs = self._prepare(inputs)
         outputs, final_state = unroll(self.cell, inputs, self._state_or_initial(inputs, initial_state), mask, steps)
         return self.output_layer(outputs), final_state
 
     def trace(self, inputs, initial_state=None):
-        """As `call`, without a mask or a gradient, and tells what the heads did.
-
-        Returns:
-            Logits [B, T, O] and a `Trace`.
-        """
-        inputs = self._prepared(inputs)
+        inputs = self._prepare(inputs)
         outputs, steps = trace(self.cell, inputs, self._state_or_initial(inputs, initial_state))
         return self.output_layer(outputs), steps

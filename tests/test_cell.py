@@ -1,10 +1,12 @@
+import json
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import oracle
-from ntm import NTMCell, NTMState
+from ntm import InitialValues, NTMCell, NTMState
 
 B, I = 2, 3
 SMALL = {
@@ -65,7 +67,7 @@ def test_a_keras_model_trains_around_the_cell(rng):
 
 
 def test_a_learned_state_starts_the_same_everywhere_but_for_the_write_heads_and_is_trained(rng):
-    cell = built_cell(write_peak=2.0)
+    cell = built_cell(initial_values=InitialValues(write_peak=2.0))
     state = NTMState.from_flat(cell.get_initial_state(B))
     assert [tuple(tensor.shape[1:]) for tensor in state.flat()] == cell.state_size
     np.testing.assert_allclose(state.read_weightings, np.full((B, 2, 7), 1 / 7))
@@ -124,17 +126,27 @@ def test_arguments_out_of_range_are_named(options, message):
 
 def test_gradients_are_clipped_element_by_element_and_only_if_asked():
     gradient = tf.constant([-1.0, 0.05, 1.0])
-    np.testing.assert_allclose(NTMCell(**SMALL, gradient_clip=0.1).clipped(gradient), [-0.1, 0.05, 0.1])
-    np.testing.assert_array_equal(NTMCell(**SMALL).clipped(gradient), gradient)
+    np.testing.assert_allclose(NTMCell(**SMALL, gradient_clip=0.1).clip_gradient(gradient), [-0.1, 0.05, 0.1])
+    np.testing.assert_array_equal(NTMCell(**SMALL).clip_gradient(gradient), gradient)
 
 
 @pytest.mark.parametrize(
     "name", ["read_strength", "read_gate", "read_shift", "write_gate", "write_sharpness", "write_shift"]
 )
 def test_heads_start_with_the_biases_that_the_cell_is_given(name):
-    assert np.any(built_cell(**{f"{name}_bias": 7.0}).heads.bias == 7)
+    assert np.any(built_cell(initial_values={f"{name}_bias": 7.0}).heads.bias == 7)
 
 
 def test_config_rebuilds_the_cell():
-    cell = NTMCell(**SMALL, controller="feedforward", initial_state="random")
-    assert NTMCell.from_config(cell.get_config()).get_config() == cell.get_config()
+    values = InitialValues(memory_std=0.25)
+    cell = NTMCell(**SMALL, controller="feedforward", initial_state="random", initial_values=values)
+    again = NTMCell.from_config(json.loads(json.dumps(cell.get_config())))
+    assert again.get_config() == cell.get_config()
+    assert again.options["initial_values"] == values
+
+
+def test_a_config_from_before_initial_values_were_grouped_rebuilds_the_cell():
+    config = NTMCell(**SMALL).get_config()
+    flat = {name: value for name, value in config.items() if name != "initial_values"}
+    cell = NTMCell.from_config({**flat, **config["initial_values"], "read_gate_bias": 4.0})
+    assert cell.options["initial_values"] == InitialValues(read_gate_bias=4.0)

@@ -2,7 +2,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from ntm import InitialValues
 from ntm.heads import HeadParameters, Heads
+
+NAMES = ("keys", "strengths", "gates", "shifts", "sharpness", "erase_vectors", "add_vectors")
 
 
 @pytest.fixture
@@ -15,9 +18,17 @@ def heads():
 def test_every_column_belongs_to_one_parameter(heads):
     columns = sum(heads.sizes)
     split = heads.split(tf.range(columns, dtype=tf.float32)[tf.newaxis])
-    seen = np.concatenate([part.numpy().ravel() for part in split])
+    seen = np.concatenate([part.numpy().ravel() for part in tf.nest.flatten(split)])
     np.testing.assert_array_equal(seen, np.arange(columns))
-    assert [tuple(part.shape[1:]) for part in split] == [(3, 5), (3,), (3,), (3, 5), (3,), (1, 5), (1, 5)]
+    assert [tuple(getattr(split, name).shape[1:]) for name in NAMES] == [
+        (3, 5),
+        (3,),
+        (3,),
+        (3, 5),
+        (3,),
+        (1, 5),
+        (1, 5),
+    ]
 
 
 @pytest.mark.parametrize("leading", [(4,), (4, 7)])
@@ -54,7 +65,8 @@ def test_biases_start_where_they_are_told_to_and_the_others_at_0():
     sizes = {"memory_width": 5, "read_heads": 2, "write_heads": 1, "shift_range": 2}
     biased = {"read_strength_bias": 1.0, "read_gate_bias": 0.5, "write_gate_bias": -2.0}
     biased |= {"write_sharpness_bias": 3.0, "read_shift_bias": 1.5, "write_shift_bias": 4.0}
-    layer = Heads(**sizes, **biased)
+    biased = InitialValues(**biased)
+    layer = Heads(**sizes, initial_values=biased)
     layer.build((None, 6))
     biases = layer.split(layer.bias[tf.newaxis])
     np.testing.assert_array_equal(biases.strengths, [[1, 1, 0]])
@@ -63,9 +75,9 @@ def test_biases_start_where_they_are_told_to_and_the_others_at_0():
     np.testing.assert_array_equal(biases.shifts, [[[0, 0, 0, 1.5, 0]] * 2 + [[0, 0, 0, 4, 0]]])  # of -2 to +2
     for name in ("keys", "erase_vectors", "add_vectors"):
         assert not getattr(biases, name).numpy().any(), name
-    still = Heads(**{**sizes, "shift_range": 0}, **biased)
+    still = Heads(**{**sizes, "shift_range": 0}, initial_values=biased)
     still.build((None, 6))
     assert not still.split(still.bias[tf.newaxis]).shifts.numpy().any()
-    without = Heads(**sizes, **biased, use_bias=False)
+    without = Heads(**sizes, initial_values=biased, use_bias=False)
     without.build((None, 6))
     assert not np.any(without.bias)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ntm import losses, metrics
+from ntm import metrics
 
 B, T, O = 3, 5, 4
 
@@ -26,15 +26,15 @@ def slow_cross_entropy(targets, logits, mask):
 def test_cross_entropy_and_what_is_made_of_it(answer):
     nats = slow_cross_entropy(*answer)
     tensors = [tf.constant(value) for value in answer]
-    np.testing.assert_allclose(losses.cross_entropy(*tensors), nats, rtol=1e-10)
-    np.testing.assert_allclose(losses.summed_loss(*tensors), nats.mean(), rtol=1e-10)
-    np.testing.assert_allclose(losses.mean_loss(*tensors), nats.sum() / (answer[2].sum() * O), rtol=1e-10)
+    np.testing.assert_allclose(metrics.cross_entropy(*tensors), nats, rtol=1e-10)
+    np.testing.assert_allclose(metrics.summed_loss(*tensors), nats.mean(), rtol=1e-10)
+    np.testing.assert_allclose(metrics.mean_loss(*tensors), nats.sum() / (answer[2].sum() * O), rtol=1e-10)
     np.testing.assert_allclose(metrics.bits_per_sequence(*tensors), nats / np.log(2), rtol=1e-10)
 
 
 def test_masked_is_sliced(answer):
     targets, logits, mask = answer
-    for function in (losses.cross_entropy, metrics.hamming_distance, metrics.bits_per_sequence):
+    for function in (metrics.cross_entropy, metrics.hamming_distance, metrics.bits_per_sequence):
         masked = function(*map(tf.constant, answer))
         for b in range(B):
             kept = mask[b] == 1
@@ -54,5 +54,5 @@ def test_certain_logits_are_finite(answer):
     targets, logits, mask = (tf.constant(value, tf.float32) for value in answer)
     with tf.GradientTape() as tape:
         tape.watch(logits)
-        loss = losses.summed_loss(targets, 1e30 * logits, mask)
+        loss = metrics.summed_loss(targets, 1e30 * logits, mask)
     assert np.isfinite(loss) and np.isfinite(tape.gradient(loss, logits)).all()

@@ -29,25 +29,27 @@ def test_trace_gives_the_calls_logits_and_every_steps_state(inputs):
     model = NTM(output_size=4, write_heads=3, **SMALL)
     logits, trace = model.trace(inputs)
     np.testing.assert_allclose(model(inputs), logits, rtol=1e-6)
-    assert trace.memory.shape == (3, 5, 9, 4)
-    assert trace.read_weightings.shape == (3, 5, 2, 9)
-    assert trace.write_weightings.shape == (3, 5, 3, 9)
-    assert trace.keys.shape == (3, 5, 5, 4)
-    assert trace.add_vectors.shape == (3, 5, 3, 4)
+    assert trace.state.memory.shape == (3, 5, 9, 4)
+    assert trace.state.read_weightings.shape == (3, 5, 2, 9)
+    assert trace.state.write_weightings.shape == (3, 5, 3, 9)
+    assert trace.heads.keys.shape == (3, 5, 5, 4)
+    assert trace.heads.add_vectors.shape == (3, 5, 3, 4)
 
 
 def test_trace_tells_each_stage_of_every_heads_addressing(inputs):
     model = NTM(output_size=4, write_heads=3, **SMALL)
     _, trace = model.trace(inputs)
-    weightings = tf.concat([trace.read_weightings, trace.write_weightings], axis=2)
+    weightings = tf.concat([trace.state.read_weightings, trace.state.write_weightings], axis=2)
     np.testing.assert_allclose(trace.stages.weightings, weightings, rtol=1e-5, atol=1e-7)
     before, now = 2, 3  # at step 3 the write heads look at what step 2 left, the read heads at step 3's
     for heads, memory in ((slice(0, 2), now), (slice(2, 5), before)):
-        content = content_weighting(trace.memory[:, memory], trace.keys[:, now, heads], trace.strengths[:, now, heads])
-        gated = interpolate(content, weightings[:, before, heads], trace.gates[:, now, heads])
+        content = content_weighting(
+            trace.state.memory[:, memory], trace.heads.keys[:, now, heads], trace.heads.strengths[:, now, heads]
+        )
+        gated = interpolate(content, weightings[:, before, heads], trace.heads.gates[:, now, heads])
         np.testing.assert_allclose(trace.stages.content[:, now, heads], content, rtol=1e-5)
         np.testing.assert_allclose(trace.stages.gated[:, now, heads], gated, rtol=1e-5)
-        shifted = shift(gated, trace.shifts[:, now, heads])
+        shifted = shift(gated, trace.heads.shifts[:, now, heads])
         np.testing.assert_allclose(trace.stages.shifted[:, now, heads], shifted, rtol=1e-5)
 
 
@@ -55,7 +57,7 @@ def test_a_given_state_is_where_it_starts(inputs):
     model = NTM(output_size=4, **SMALL)
     whole = model(inputs)
     _, trace = model.trace(inputs)
-    after_two = NTMState(*(tensor[:, 1] for tensor in trace[:4]), tuple(tensor[:, 1] for tensor in trace.controller))
+    after_two = tf.nest.map_structure(lambda tensor: tensor[:, 1], trace.state)
     np.testing.assert_allclose(model(inputs[:, 2:], initial_state=after_two), whole[:, 2:], rtol=1e-5, atol=1e-6)
     continued, _ = model.trace(inputs[:, 2:], initial_state=after_two)
     np.testing.assert_allclose(continued, whole[:, 2:], rtol=1e-5, atol=1e-6)

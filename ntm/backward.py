@@ -1,0 +1,290 @@
+"""The gradient of a whole sequence, written out by hand. A reader can skip this file and still understand the machine.
+
+Differentiating tf.while_loop stores every intermediate value of every step and makes every step add to every weight's
+gradient. Here:
+
+*   The backward pass takes the steps in chunks, the last chunk first. It computes the residuals (the quantities that
+    gradients are multiplied by) of all steps of a chunk at once, from the History of the forward pass.
+*   The loop over the steps of a chunk, last step first, then only carries the gradient of the state. It is linear in
+    this gradient.
+*   A linear layer y = x V, used at every step, has the gradient dV = sum over t of x_t^T dy_t: one matrix product for
+    each chunk.
+
+The derivative of each equation is in derivatives.py, of the controllers in controller.py.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from ntm.cell import StepWeights
+from ntm.derivatives import (
+    AddressingResiduals,
+    activate_gradient,
+    activation_slopes,
+    addressing_gradient,
+    addressing_residuals,
+    read_gradient,
+    write_gradient,
+)
+from ntm.heads import HeadParameters
+from ntm.state import StateGradients
+from ntm.tensors import (
+    cut,
+    flatten_vectors,
+    leading_size,
+    merge_steps_and_batch,
+    select,
+    split_steps_and_batch,
+    summed_outer_product,
+    zeros_like,
+)
+
+# Steps per chunk: at least CHUNK_STEPS, more for small batches, until a matrix product has CHUNK_ROWS rows. Smaller
+# chunks are slow. Larger chunks compute more for steps after a sequence's end, and take more memory.
+CHUNK_STEPS, CHUNK_ROWS = 16, 64
+
+
+class OutputGradients(NamedTuple):
+    """The gradients of the forward pass's results."""
+
+    controller_outputs: tf.Tensor  # [T, B, U]
+    read_vectors: tf.Tensor  # [T, B, R, W]
+    final_state: StateGradients
+
+
+class InputGradients(NamedTuple):
+    """The gradients of the forward pass's arguments."""
+
+    inputs: tf.Tensor  # [T, B, I]
+    weights: StepWeights
+    initial_state: StateGradients
+
+
+class Residuals(NamedTuple):
+    """The quantities by which the gradients within a step are multiplied; [C, B, ...] for the C steps of a chunk."""
+
+    head_slopes: tf.Tensor  # [C, B, P], from `activation_slopes`
+    head_shifts: tf.Tensor  # [C, B, H, 2S+1]
+    controller: tuple  # from the controller's `activate_residuals`
+    read_weightings: tf.Tensor  # [C, B, R, N]
+    write_weightings: tf.Tensor  # [C, B, Q, N]
+    erase_vectors: tf.Tensor  # [C, B, Q, W]
+    add_vectors: tf.Tensor  # [C, B, Q, W]
+    reading: AddressingResiduals
+    writing: AddressingResiduals
+
+
+class Chunk(NamedTuple):
+    """A chunk of C steps on the way back."""
+
+    start: tf.Tensor  # scalar: its first step
+    num_steps: tf.Tensor  # scalar: the number of its steps that ran
+    mask: tf.Tensor | None  # [C, B]
+    residuals: Residuals
+    d_controller_outputs: tf.Tensor  # [C, B, U]
+    d_read_vectors: tf.Tensor  # [C, B, R, W]
+
+
+class LayerGradients(NamedTuple):
+    """The gradients of the results of a chunk's two linear layers; TensorArrays inside the loop."""
+
+    preactivations: tf.Tensor  # [C, B, gates * U]
+    head_values: tf.Tensor  # [C, B, P]
+
+
+def chunk_size(inputs):
+    """The number of steps per chunk for inputs [T, B, I]."""
+    length, batch_size, _ = inputs.shape
+    size = CHUNK_STEPS if batch_size is None else max(CHUNK_STEPS, CHUNK_ROWS // max(batch_size, 1))
+    return min(size, length or size)
+
+
+def backward(cell, weights, sequences, history, d_outputs):
+    """Differentiates the forward pass of unroll.py.
+
+    Args:
+        cell: NTMCell.
+        weights: StepWeights.
+        sequences: Sequences whose T is a multiple of `chunk_size`.
+        history: History.
+        d_outputs: OutputGradients.
+
+    Returns:
+        InputGradients.
+    """
+    inputs, size = sequences.inputs, chunk_size(sequences.inputs)
+    input_kernel = weights.controller_kernel[: inputs.shape[-1]]
+
+    def chunk_gradient(index, d_state, d_weights, d_inputs):
+        chunk, rows = _chunk(cell, sequences, history, d_outputs, index * size)
+        d_state, d_layers = _steps_gradient(cell, weights, chunk, history.states.cells, d_state)
+        d_chunk = StepWeights(
+            controller_kernel=summed_outer_product(rows, d_layers.preactivations),
+            controller_bias=tf.reduce_sum(d_layers.preactivations, axis=[0, 1]),
+            heads_kernel=summed_outer_product(
+                cut(history.records.controller_output, index * size, size), d_layers.head_values
+            ),
+            heads_bias=tf.reduce_sum(d_layers.head_values, axis=[0, 1]),
+        )
+        d_inputs = d_inputs.write(index, tf.tensordot(d_layers.preactivations, input_kernel, [[2], [1]]))
+        return index - 1, d_state, tf.nest.map_structure(tf.add, d_weights, d_chunk), d_inputs
+
+    chunks = leading_size(inputs) // size
+    d_inputs = tf.TensorArray(inputs.dtype, chunks, element_shape=[size, *inputs.shape[1:]])
+    initial = d_outputs.final_state, zeros_like(weights), d_inputs
+    if isinstance(chunks, int) and chunks == 1:  # without a loop XLA knows that there is nothing to add up
+        _, *totals = chunk_gradient(0, *initial)
+    else:
+        last = (sequences.num_steps - 1) // size
+        _, *totals = tf.while_loop(lambda index, *_: index >= 0, chunk_gradient, (last, *initial))
+    d_state, d_weights, d_inputs = totals
+    d_inputs = tf.reshape(d_inputs.stack(), tf.shape(inputs))
+    return InputGradients(inputs=d_inputs, weights=d_weights, initial_state=d_state)
+
+
+def _chunk(cell, sequences, history, d_outputs, start):
+    """The Chunk that begins at a step, and the rows [C, B, I + R*W (+ U)] that its controller weights multiplied."""
+    size = chunk_size(sequences.inputs)
+    states = history.states._replace(cells=())  # the loop over the steps looks the cells up itself
+    before, after = cut(states, start, size), cut(states, start + 1, size)
+    rows = cell.controller.row(
+        cut(sequences.inputs, start, size), flatten_vectors(before.read_vectors), before.controller
+    )
+    return Chunk(
+        start=start,
+        num_steps=tf.minimum(size, sequences.num_steps - start),
+        mask=None if sequences.mask is None else cut(sequences.mask, start, size),
+        residuals=_residuals(cell, cut(history.records, start, size), before, after),
+        d_controller_outputs=cut(d_outputs.controller_outputs, start, size),
+        d_read_vectors=cut(d_outputs.read_vectors, start, size),
+    ), rows
+
+
+def _residuals(cell, records, before, after):
+    """The Residuals of a chunk.
+
+    Args:
+        cell: NTMCell.
+        records: the chunk's StepRecord.
+        before, after: the LoopStates that its steps start from and leave, without the cells.
+    """
+    parameters = cell.heads.activate(records.head_values)
+    merged, flat_records, flat_before, flat_after = map(merge_steps_and_batch, (parameters, records, before, after))
+    reading = addressing_residuals(
+        flat_after.inverse_norms,
+        flat_records.read_similarities,
+        flat_before.read_weightings,
+        flat_after.read_weightings,
+        cell.of_read_heads(merged.addressing),
+    )
+    writing = addressing_residuals(
+        flat_before.inverse_norms,
+        flat_records.write_similarities,
+        flat_before.write_weightings,
+        flat_after.write_weightings,
+        cell.of_write_heads(merged.addressing),
+    )
+    reading, writing = split_steps_and_batch((reading, writing), parameters.strengths.shape[0])
+    return Residuals(
+        head_slopes=activation_slopes(cell.heads, parameters),
+        head_shifts=parameters.shifts,
+        controller=cell.controller.activate_residuals(records.preactivations, before.controller, after.controller),
+        read_weightings=after.read_weightings,
+        write_weightings=after.write_weightings,
+        erase_vectors=parameters.erase_vectors,
+        add_vectors=parameters.add_vectors,
+        reading=reading,
+        writing=writing,
+    )
+
+
+def _steps_gradient(cell, weights, chunk, cells, d_state):
+    """Takes the gradient of the state backwards through a chunk's steps.
+
+    Args:
+        cell: NTMCell.
+        weights: StepWeights.
+        chunk: Chunk.
+        cells: [T+1, B, W, N], as in the History's states.
+        d_state: StateGradients of the state after the chunk.
+
+    Returns:
+        StateGradients of the state before the chunk, and LayerGradients.
+    """
+    fed_back_kernel = weights.controller_kernel[-cell.controller.recurrent_kernel.shape[0] :]
+
+    def step(t, d_after, d_layers):
+        now = tf.nest.map_structure(lambda tensor: tensor[t], chunk.residuals)
+        d_after = d_after._replace(read_vectors=d_after.read_vectors + chunk.d_read_vectors[t])
+        if chunk.mask is not None:
+            d_skipped = select(chunk.mask[t], zeros_like(d_after), d_after)
+            d_after = select(chunk.mask[t], d_after, zeros_like(d_after))
+        d_parameters, d_before = _heads_gradient(now, cells[chunk.start + t], cells[chunk.start + t + 1], d_after)
+        d_values = cell.clip_gradient(activate_gradient(cell.heads, now.head_slopes, now.head_shifts, d_parameters))
+        d_output = chunk.d_controller_outputs[t] + tf.matmul(d_values, weights.heads_kernel, transpose_b=True)
+        d_preactivation, d_kept = cell.controller.activate_gradient(now.controller, d_output, d_after.controller)
+        d_preactivation = cell.clip_gradient(d_preactivation)
+        d_read, d_fed_back = cell.controller.split_fed_back(
+            tf.matmul(d_preactivation, fed_back_kernel, transpose_b=True), cell.read_heads * cell.memory_width
+        )
+        d_before = d_before._replace(
+            read_vectors=tf.reshape(d_read, tf.shape(d_after.read_vectors)), controller=(*d_fed_back, *d_kept)
+        )
+        if chunk.mask is not None:
+            d_before = tf.nest.map_structure(tf.add, d_before, d_skipped)
+        return (
+            t - 1,
+            d_before,
+            LayerGradients(
+                preactivations=d_layers.preactivations.write(t, d_preactivation),
+                head_values=d_layers.head_values.write(t, d_values),
+            ),
+        )
+
+    size, batch_size, _ = chunk.d_controller_outputs.shape
+    preactivations, head_values = (
+        tf.TensorArray(kernel.dtype, size, element_shape=[batch_size, kernel.shape[1]])
+        for kernel in (weights.controller_kernel, weights.heads_kernel)
+    )
+    initial = chunk.num_steps - 1, d_state, LayerGradients(preactivations=preactivations, head_values=head_values)
+    _, d_state, d_layers = tf.while_loop(lambda t, *_: t >= 0, step, initial)
+    return d_state, tf.nest.map_structure(lambda array: array.stack(), d_layers)
+
+
+def _heads_gradient(residuals, cells, written_cells, d_after):
+    """Differentiates the heads' part of a step: address and write, then address and read.
+
+    Args:
+        residuals: the step's Residuals.
+        cells, written_cells: [B, W, N], before and after the write.
+        d_after: StateGradients of the state that the step leaves.
+
+    Returns:
+        The gradient of the HeadParameters, and StateGradients of the state before the step. Their read vectors and
+        controller are empty: those gradients come through the controller.
+    """
+    d_read = read_gradient(written_cells, residuals.read_weightings, d_after.read_vectors)
+    d_reading = addressing_gradient(residuals.reading, written_cells, d_after.read_weightings + d_read.weightings)
+    d_write = write_gradient(
+        cells,
+        residuals.write_weightings,
+        residuals.erase_vectors,
+        residuals.add_vectors,
+        d_after.cells + d_read.cells + d_reading.cells,
+    )
+    d_writing = addressing_gradient(residuals.writing, cells, d_after.write_weightings + d_write.weightings)
+    d_parameters = HeadParameters(
+        addressing=tf.nest.map_structure(
+            lambda read, write: tf.concat([read, write], axis=1), d_reading.parameters, d_writing.parameters
+        ),
+        erase_vectors=d_write.erase_vectors,
+        add_vectors=d_write.add_vectors,
+    )
+    return d_parameters, StateGradients(
+        cells=d_write.cells + d_writing.cells,
+        read_weightings=d_reading.previous_weightings,
+        write_weightings=d_writing.previous_weightings,
+        read_vectors=(),
+        controller=(),
+    )

@@ -1,0 +1,266 @@
+"""The derivative of each equation, for the backward pass in backward.py. A reader of the forward machine can skip it.
+
+Each function is named after the function that it differentiates. `d_x` is the gradient of the loss with respect to x.
+Residuals are the quantities, known before any gradient is, by which a gradient is multiplied. <x, y> is the sum over
+locations of x(i) y(i). Sizes are named as in addressing.py and memory.py.
+
+A softmax y = softmax(x) has the derivative dx = y (dy - <y, dy>).
+"""
+
+import math
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from ntm.addressing import (
+    AddressingParameters,
+    addressing_stages,
+    inverse_key_norms,
+    pad_circularly,
+    rotations,
+    shift,
+    tiny,
+)
+from ntm.heads import HeadParameters
+from ntm.memory import kept_shares
+
+
+class AddressingResiduals(NamedTuple):
+    """The quantities that `addressing_gradient` multiplies gradients by.
+
+    A matrix whose rows are several quantities takes them all through one matrix product.
+    """
+
+    sharpen_rows: tf.Tensor  # [B, H, 2, N]: w; w (log w~ - <w, log w~>)
+    sharpen_slopes: tf.Tensor  # [B, H, N], gamma w / w~
+    gated_padded: tf.Tensor  # [B, H, N + 2S], w^g padded circularly
+    shifts: tf.Tensor  # [B, H, 2S+1], s
+    gated_rows: tf.Tensor  # [B, H, 3, N]: w^c; w^c - w'; g w^c (K - <w^c, K>)
+    kept_shares: tf.Tensor  # [B, H], 1 - g
+    match_slopes: tf.Tensor  # [B, H, N], beta g w^c / |k||M(i)|
+    projections: tf.Tensor  # [B, H, N], k . M(i) / |M(i)|^2
+    keys: tf.Tensor  # [B, H, W], k
+    key_shrinkage: tf.Tensor  # [B, H], beta / |k|^2
+
+
+class AddressingGradients(NamedTuple):
+    """The gradients of `addressing_stages` with respect to the memory and its two other arguments."""
+
+    cells: tf.Tensor  # [B, W, N], transposed memory
+    previous_weightings: tf.Tensor  # [B, H, N]
+    parameters: AddressingParameters
+
+
+def addressing_residuals(inverse_norms, similarities, previous_weightings, weightings, parameters):
+    """The AddressingResiduals of one addressing, from its arguments and its result.
+
+    Args:
+        inverse_norms: [B, 1, N], the memory's `inverse_location_norms`.
+        similarities: [B, H, N], the `cosine_similarities` of the keys to the memory.
+        previous_weightings: [B, H, N].
+        weightings: [B, H, N], the result.
+        parameters: AddressingParameters.
+    """
+    stages = addressing_stages(similarities, previous_weightings, parameters)
+    content = stages.content
+    smallest = tiny(stages.shifted)
+    log_shifted = tf.math.log(tf.maximum(stages.shifted, smallest))
+    key_norms = inverse_key_norms(parameters.keys)
+    gated_content = parameters.gates[..., tf.newaxis] * content
+    return AddressingResiduals(
+        sharpen_rows=tf.stack([weightings, weightings * (log_shifted - _mean(weightings, log_shifted))], axis=2),
+        sharpen_slopes=tf.where(
+            stages.shifted > smallest,
+            parameters.sharpness[..., tf.newaxis] * weightings / stages.shifted,
+            tf.zeros_like(weightings),
+        ),
+        gated_padded=pad_circularly(stages.gated, parameters.shifts.shape[-1] // 2),
+        shifts=parameters.shifts,
+        gated_rows=tf.stack(
+            [
+                content,
+                content - previous_weightings,
+                gated_content * (similarities - _mean(content, similarities)),
+            ],
+            axis=2,
+        ),
+        kept_shares=1 - parameters.gates,
+        match_slopes=parameters.strengths[..., tf.newaxis] * gated_content * inverse_norms * key_norms,
+        projections=similarities * inverse_norms / key_norms,
+        keys=parameters.keys,
+        key_shrinkage=parameters.strengths * tf.square(key_norms[..., 0]),
+    )
+
+
+def addressing_gradient(residuals, cells, d_weightings):
+    """Goes backwards through Figure 2, from equation (9) to equation (5).
+
+    w' is the previous weighting. Each gradient is linear in the gradient above it, so each sum over locations is the
+    product of a gradient with a row that is known beforehand:
+
+        (9) sharpen          w = softmax(gamma log w~)        dw~ = gamma w / w~ (dw - <w, dw>)
+                                                              dgamma = <w (log w~ - <w, log w~>), dw>
+        (8) shift            w~(i) = sum_k s(k) w^g(i - k)    dw^g(i) = sum_k s(k) dw~(i + k)
+                                                              ds(k) = <w^g rotated by k, dw~>
+        (7) interpolate      w^g = g w^c + (1 - g) w'         dw' = (1 - g) dw^g
+                                                              dg = <w^c - w', dw^g>
+        (5) softmax          w^c = softmax(beta K)            dbeta = <g w^c (K - <w^c, K>), dw^g>
+        (6) similarity       K(i) = k . M(i) / |k||M(i)|      p(i) = beta g w^c(i) / |k||M(i)| (dw^g(i) - <w^c, dw^g>)
+                                                              dM(i) = p(i) (k - M(i) k . M(i) / |M(i)|^2)
+                                                              dk = sum_i p(i) M(i) - k beta dbeta / |k|^2
+
+    A norm below 1e-6 counts as 1e-6 in the equations. The gradient does not know this limit: for a shorter key or
+    location it is approximate, for a zero one exact.
+
+    Args:
+        residuals: AddressingResiduals.
+        cells: [B, W, N], the transposed memory.
+        d_weightings: [B, H, N].
+
+    Returns:
+        AddressingGradients.
+    """
+    mean, d_sharpness = tf.unstack(tf.linalg.matvec(residuals.sharpen_rows, d_weightings), axis=2)
+    d_shifted = residuals.sharpen_slopes * (d_weightings - mean[..., tf.newaxis])
+
+    rotated = tf.stack(rotations(residuals.gated_padded, residuals.shifts.shape[-1]), axis=2)
+    d_shifts = tf.linalg.matvec(rotated, d_shifted)
+    d_gated = shift(d_shifted, tf.reverse(residuals.shifts, [-1]))
+
+    mean, d_gates, d_strengths = tf.unstack(tf.linalg.matvec(residuals.gated_rows, d_gated), axis=2)
+    d_previous_weightings = residuals.kept_shares[..., tf.newaxis] * d_gated
+
+    d_products = residuals.match_slopes * (d_gated - mean[..., tf.newaxis])  # p
+    shrinkage = tf.reduce_sum(d_products * residuals.projections, axis=1, keepdims=True)  # [B, 1, N]
+    d_cells = tf.matmul(residuals.keys, d_products, transpose_a=True) - cells * shrinkage
+    d_keys = tf.matmul(d_products, cells, transpose_b=True)
+    d_keys -= residuals.keys * (residuals.key_shrinkage * d_strengths)[..., tf.newaxis]
+    return AddressingGradients(
+        cells=d_cells,
+        previous_weightings=d_previous_weightings,
+        parameters=AddressingParameters(
+            keys=d_keys, strengths=d_strengths, gates=d_gates, shifts=d_shifts, sharpness=d_sharpness
+        ),
+    )
+
+
+class ReadGradients(NamedTuple):
+    """The gradients of `read_transposed`."""
+
+    cells: tf.Tensor  # [B, W, N]
+    weightings: tf.Tensor  # [B, R, N]
+
+
+def read_gradient(cells, weightings, d_vectors):
+    """Differentiates `read_transposed`, equation (2): r = sum_i w(i) M(i).
+
+        dM(i) = sum over heads of w(i) dr        dw(i) = M(i) . dr
+
+    Args:
+        cells: [B, W, N].
+        weightings: [B, R, N].
+        d_vectors: [B, R, W].
+
+    Returns:
+        ReadGradients.
+    """
+    return ReadGradients(
+        cells=tf.matmul(d_vectors, weightings, transpose_a=True),
+        weightings=tf.matmul(d_vectors, cells),
+    )
+
+
+class WriteGradients(NamedTuple):
+    """The gradients of `write_transposed`."""
+
+    cells: tf.Tensor  # [B, W, N]
+    weightings: tf.Tensor  # [B, Q, N]
+    erase_vectors: tf.Tensor  # [B, Q, W]
+    add_vectors: tf.Tensor  # [B, Q, W]
+
+
+def write_gradient(cells, weightings, erase_vectors, add_vectors, d_written):
+    """Differentiates `write_transposed`, equations (3) and (4).
+
+    M = M' + sum over heads of w a^T, where M' = M_previous * product over heads of (1 - w e^T). M_q is M' without the
+    erasure of head q.
+
+        dM_previous = dM * product over heads of (1 - w e^T)
+        dw_q(i) = sum_j dM(i, j) (a_q(j) - e_q(j) M_q(i, j))
+        de_q(j) = -sum_i w_q(i) dM(i, j) M_q(i, j)
+        da_q(j) = sum_i w_q(i) dM(i, j)
+
+    Args:
+        cells: [B, W, N], the transposed memory before the write.
+        weightings: [B, Q, N].
+        erase_vectors, add_vectors: [B, Q, W].
+        d_written: [B, W, N].
+
+    Returns:
+        WriteGradients.
+    """
+    kept = kept_shares(weightings, erase_vectors)
+    d_weightings, d_erase_vectors = [], []
+    for head in range(len(kept)):
+        without_head = math.prod([cells, *kept[:head], *kept[head + 1 :]])  # M_q
+        erase, add = erase_vectors[:, head, :, tf.newaxis], add_vectors[:, head, :, tf.newaxis]
+        d_weightings.append(tf.reduce_sum(d_written * (add - erase * without_head), axis=1))
+        d_erase_vectors.append(-tf.matmul(weightings[:, head : head + 1], d_written * without_head, transpose_b=True))
+    return WriteGradients(
+        cells=math.prod([d_written, *kept]),
+        weightings=tf.stack(d_weightings, axis=1),
+        erase_vectors=tf.concat(d_erase_vectors, axis=1),
+        add_vectors=tf.matmul(weightings, d_written, transpose_b=True),
+    )
+
+
+def activation_slopes(heads, parameters):
+    """The derivative of each activation in `Heads.activate`, from the activation's result alone.
+
+    tanh' = 1 - y^2 and sigmoid' = y (1 - y). softplus' = 1 - e^-y, where y is counted from the parameter's smallest
+    value. The slope of a softmax is its result; `activate_gradient` supplies the rest.
+
+    Args:
+        heads: Heads.
+        parameters: HeadParameters, the result of `heads.activate`.
+
+    Returns:
+        [..., P], in the order of the heads' columns.
+    """
+    bounded_slope = (lambda y: 1 - tf.square(y)) if heads.bounded_vectors else tf.ones_like
+    return heads.join(
+        HeadParameters(
+            addressing=AddressingParameters(
+                keys=bounded_slope(parameters.keys),
+                strengths=1 - tf.exp(heads.smallest_strength - parameters.strengths),
+                gates=parameters.gates * (1 - parameters.gates),
+                shifts=parameters.shifts,
+                sharpness=1 - tf.exp(1 - parameters.sharpness),
+            ),
+            erase_vectors=parameters.erase_vectors * (1 - parameters.erase_vectors),
+            add_vectors=bounded_slope(parameters.add_vectors),
+        )
+    )
+
+
+def activate_gradient(heads, slopes, shifts, d_parameters):
+    """Differentiates `Heads.activate`.
+
+    Args:
+        heads: Heads.
+        slopes: [..., P], the `activation_slopes`.
+        shifts: [..., H, 2S+1], a part of the result of `heads.activate`.
+        d_parameters: HeadParameters.
+
+    Returns:
+        The gradient of the unactivated columns, [..., P].
+    """
+    d_shifts = d_parameters.shifts
+    d_shifts -= tf.reduce_sum(shifts * d_shifts, axis=-1, keepdims=True)
+    addressing = d_parameters.addressing._replace(shifts=d_shifts)
+    return slopes * heads.join(d_parameters._replace(addressing=addressing))
+
+
+def _mean(weightings, values):
+    """<w, values>, [B, H, 1]."""
+    return tf.reduce_sum(weightings * values, axis=-1, keepdims=True)

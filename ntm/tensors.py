@@ -1,0 +1,67 @@
+"""Small reshapes and selections of tensors and structures of tensors, shared by unroll.py, backward.py and lstm.py.
+
+A structure is a nest of tuples, such as a NamedTuple of tensors.
+"""
+
+import tensorflow as tf
+
+
+def swap_batch_and_time(tensor):
+    """[B, T, ...] -> [T, B, ...], and back."""
+    return tf.transpose(tensor, [1, 0, *range(2, tensor.shape.rank)])
+
+
+def leading_size(tensor):
+    """The size of a tensor's first axis: a Python integer where it is known, a scalar tensor elsewhere."""
+    return tensor.shape[0] or tf.shape(tensor)[0]
+
+
+def pad_with_zeros(tensor, padding):
+    """Appends `padding` zeros to a tensor's first axis. None stays None."""
+    return None if tensor is None else tf.pad(tensor, [[0, padding], *[[0, 0]] * (tensor.shape.rank - 1)])
+
+
+def cut(structure, start, length):
+    """tensor[start : start + length] for every tensor. The start may be a tensor that XLA does not know beforehand."""
+
+    def cut_tensor(tensor):
+        begin = [start] + [0] * (tensor.shape.rank - 1)
+        return tf.slice(tensor, begin, tf.concat([[length], tf.shape(tensor)[1:]], 0))
+
+    return tf.nest.map_structure(cut_tensor, structure)
+
+
+def merge_steps_and_batch(structure):
+    """[C, B, ...] -> [C*B, ...] for every tensor: steps that stand side by side are a larger batch."""
+    return tf.nest.map_structure(lambda tensor: tf.reshape(tensor, [-1, *tensor.shape[2:]]), structure)
+
+
+def split_steps_and_batch(structure, steps):
+    """[C*B, ...] -> [C, B, ...] for every tensor, where C is `steps`."""
+    return tf.nest.map_structure(lambda tensor: tf.reshape(tensor, [steps, -1, *tensor.shape[1:]]), structure)
+
+
+def select(condition, chosen, otherwise):
+    """`chosen` for the sequences where `condition`, [B], is true, and `otherwise` for the others."""
+
+    def select_tensor(chosen, otherwise):
+        return tf.where(tf.reshape(condition, [-1] + [1] * (chosen.shape.rank - 1)), chosen, otherwise)
+
+    return tf.nest.map_structure(select_tensor, chosen, otherwise)
+
+
+def zeros_like(structure):
+    """Zeros in the shapes of a structure."""
+    return tf.nest.map_structure(tf.zeros_like, structure)
+
+
+def summed_outer_product(left, right):
+    """Sums the outer products of [T, B, X] and [T, B, Y] over steps and batch, as one matrix product: [X, Y]."""
+    left, right = (tf.reshape(tensor, [-1, tensor.shape[-1]]) for tensor in (left, right))
+    return tf.matmul(left, right, transpose_a=True)
+
+
+def flatten_vectors(vectors):
+    """[..., R, W] -> [..., R*W]."""
+    shape = tf.concat([tf.shape(vectors)[:-2], [vectors.shape[-2] * vectors.shape[-1]]], 0)
+    return tf.reshape(vectors, shape)
