@@ -1,7 +1,7 @@
-"""Figures: arrays in, a matplotlib Figure out, or an animation of one. Nothing here touches pyplot's state.
+"""Figures: arrays in, a matplotlib Figure or animation out. Nothing here touches pyplot's state.
 
-Pictures of a sequence are of one, without the axis of a batch. T steps, H heads, N memory locations, W memory width, C
-channels of the input or the output.
+A picture of a sequence takes arrays without a batch axis. T steps, H heads, N memory locations, W memory width, S shift
+range, C channels of the input or the output.
 """
 
 import io
@@ -13,26 +13,26 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-# Of Okabe and Ito's palette, which colour-blind readers can tell apart.
+# Okabe and Ito's palette: colour-blind readers can tell its colours apart.
 _LINE, _BAND, _MARK = "#0072B2", "#56B4E9", "#D55E00"
 _WRITE, _READ = "#009E73", "#D55E00"
 _MODELS = "#0072B2", "#E69F00", "#CC79A7"
-_FIELD = "cividis"  # made for colour-blind readers; for values, from dark to light
-_WIDTH = 8.0  # inches: 800 pixels at 100 dots an inch
+_FIELD = "cividis"  # the colour map of values, dark to light; made for colour-blind readers
+_WIDTH = 8.0  # inches: 800 pixels at 100 dots per inch
 _VISITED = 0.05  # a weight above this counts as a visit
 
 
 def to_png(figure):
-    """A Figure as the bytes of a PNG file, 100 dots an inch."""
+    """The bytes of a PNG file of a Figure, at 100 dots per inch."""
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=100)
     return file.getvalue()
 
 
 def memory_map(write_weightings, read_weightings, answer_at=None, title="Memory location map"):
-    """Where the heads are, step by step: a green line for each write head, a red one for each read head.
+    """Where the heads are, step by step: a green line for each write head, a red line for each read head.
 
-    Time runs to the right and locations run down, as far as a head goes: the stretch that none visits is left out.
+    Time runs to the right, locations run down. Locations that no head visits are left out.
 
     Args:
         write_weightings, read_weightings: [T, H, N].
@@ -42,11 +42,11 @@ def memory_map(write_weightings, read_weightings, answer_at=None, title="Memory 
         Figure.
     """
     figure = Figure(figsize=(_WIDTH, 4.2), layout="constrained")
-    _draw_memory_map(figure.add_subplot(), write_weightings, read_weightings, answer_at, title)
+    _draw_memory_map(figure.add_subplot(), write_weightings, read_weightings, answer_at=answer_at, title=title)
     return figure
 
 
-def _draw_memory_map(axes, write_weightings, read_weightings, answer_at, title, locations=None):
+def _draw_memory_map(axes, write_weightings, read_weightings, *, answer_at, title, locations=None):
     steps, _, count = write_weightings.shape
     if locations is None:
         locations = visited(write_weightings, read_weightings)
@@ -67,9 +67,16 @@ def _draw_memory_map(axes, write_weightings, read_weightings, answer_at, title, 
 
 
 def visited(*weightings):
-    """The shortest stretch of locations, around the memory's end if need be, with all visits of weightings [T, H, N].
+    """The shortest stretch of locations that holds every visit, with a margin of two locations at both ends.
 
-    It has two more at both ends. If that is most of the memory, it is all of it.
+    A head visits a location where its weight exceeds 0.05. The stretch may go around the end of the memory. A stretch
+    of more than 0.8 of the memory becomes all of it.
+
+    Args:
+        *weightings: each [T, H, N].
+
+    Returns:
+        Locations [L], integers.
     """
     count = weightings[0].shape[-1]
     seen = np.flatnonzero(np.any([heads.max(axis=(0, 1)) > _VISITED for heads in weightings], axis=0))
@@ -81,12 +88,13 @@ def visited(*weightings):
 
 
 def sequence(inputs, targets, outputs, mask):
-    """What went in, what should come out, what came out, and where the two differ.
+    """Inputs, targets, outputs and wrong bits of one sequence.
 
     Args:
         inputs: [T, C].
-        targets, outputs: [T, C], the outputs as probabilities.
-        mask: [T], 1 where the outputs count; elsewhere nothing is drawn of targets, outputs and errors.
+        targets: [T, C], 0 or 1.
+        outputs: [T, C], probabilities.
+        mask: [T], 1 at the steps whose outputs count. At other steps, targets, outputs and errors are blank.
 
     Returns:
         Figure.
@@ -111,11 +119,15 @@ def sequence(inputs, targets, outputs, mask):
 
 
 def memory_use(inputs, add_vectors, write_weightings, outputs, read_vectors, read_weightings):
-    """Figure 6 of Graves et al. (2014): what a head wrote beside what a head read.
+    """Figure 6 of Graves et al. (2014): the vectors that a head wrote beside the vectors that a head read.
 
     Args:
-        inputs, add_vectors, write_weightings: [T, C], [T, W], [T, N], of the steps that write.
-        outputs, read_vectors, read_weightings: the same of the steps that answer.
+        inputs: [T, C], at the steps that write.
+        add_vectors: [T, W], at the steps that write.
+        write_weightings: [T, N], at the steps that write.
+        outputs: [T', C], at the steps that answer.
+        read_vectors: [T', W], at the steps that answer.
+        read_weightings: [T', N], at the steps that answer.
 
     Returns:
         Figure.
@@ -143,29 +155,43 @@ def memory_use(inputs, add_vectors, write_weightings, outputs, read_vectors, rea
     return figure
 
 
-def addressing(title, previous, content, gated, shifted, weighting, gate, shifts, sharpness):
+def addressing(title, *, previous, content, gated, shifted, weighting, gate, shifts, sharpness):
     """One head's addressing at one step, Figure 2 of Graves et al. (2014), as a row of plots.
 
     Args:
-        title: of the whole.
-        previous, content, gated, shifted, weighting: [N]: the weighting of the step before and what each stage made.
-        gate, shifts, sharpness: what the head was told: a number, [2S+1], a number.
+        title: above the row.
+        previous: [N], the weighting of the previous step.
+        content, gated, shifted, weighting: [N], the result of each stage: equations (5), (7), (8) and (9).
+        gate: a number, g.
+        shifts: [2S+1], s.
+        sharpness: a number, gamma.
 
     Returns:
         Figure.
     """
     figure = Figure(figsize=(_WIDTH, 2.7), layout="constrained")
-    _draw_addressing(figure, title, previous, content, gated, shifted, weighting, gate, shifts, sharpness)
+    _draw_addressing(
+        figure,
+        title,
+        previous=previous,
+        content=content,
+        gated=gated,
+        shifted=shifted,
+        weighting=weighting,
+        gate=gate,
+        shifts=shifts,
+        sharpness=sharpness,
+    )
     return figure
 
 
 def moment(write_weightings, read_weightings, answer_at, step, heads):
-    """The memory map with a line at one step, and under it the addressing of some heads then.
+    """The memory map with a line at one step, and below it the addressing of some heads at this step.
 
     Args:
         write_weightings, read_weightings, answer_at: as for `memory_map`.
-        step: at most T - 1.
-        heads: a dict from titles to dicts of `addressing`'s other arguments.
+        step: an integer from 0 to T - 1.
+        heads: a dict from titles to dicts of the other arguments of `addressing`.
 
     Returns:
         Figure.
@@ -173,14 +199,14 @@ def moment(write_weightings, read_weightings, answer_at, step, heads):
     figure = Figure(figsize=(_WIDTH, 3.6 + 2.4 * len(heads)), layout="constrained")
     above, *rows = figure.subfigures(1 + len(heads), 1, height_ratios=[3.6] + [2.4] * len(heads))
     axes = above.add_subplot()
-    _draw_memory_map(axes, write_weightings, read_weightings, answer_at, f"step {step}")
+    _draw_memory_map(axes, write_weightings, read_weightings, answer_at=answer_at, title=f"step {step}")
     axes.axvline(step, color=_LINE, linewidth=1)
     for row, (title, stages) in zip(rows, heads.items()):
         _draw_addressing(row, title, **stages)
     return figure
 
 
-def _draw_addressing(figure, title, previous, content, gated, shifted, weighting, gate, shifts, sharpness):
+def _draw_addressing(figure, title, *, previous, content, gated, shifted, weighting, gate, shifts, sharpness):
     likeliest = int(np.argmax(shifts))
     stages = {
         "step before": previous,
@@ -204,10 +230,11 @@ def _draw_addressing(figure, title, previous, content, gated, shifted, weighting
 
 
 def generalisation(examples):
-    """Targets above outputs at several lengths, as in Figure 4 of Graves et al. (2014): the longest below the others.
+    """Targets above outputs at several lengths, as in Figure 4 of Graves et al. (2014).
 
     Args:
-        examples: a list of triples, the longest last: a title, targets [T, C] and outputs [T, C], as probabilities.
+        examples: a list of triples: a title, targets [T, C] and outputs [T, C], the outputs as probabilities. The
+            longest example comes last; it is drawn below the others.
 
     Returns:
         Figure.
@@ -230,12 +257,12 @@ def generalisation(examples):
 
 
 def errors_by_length(lengths, wrong_bits, trained):
-    """Wrong bits a sequence against its length.
+    """Wrong bits per sequence against the length of the sequence.
 
     Args:
         lengths: [K].
-        wrong_bits: [K], means.
-        trained: the greatest length of training, marked by a line.
+        wrong_bits: [K], means over sequences.
+        trained: the greatest length in training, marked by a line.
 
     Returns:
         Figure.
@@ -247,7 +274,7 @@ def errors_by_length(lengths, wrong_bits, trained):
     axes.set_xlim(0, max(lengths))
     axes.set_ylim(0, max(1, 1.05 * max(wrong_bits)))
     axes.set_xlabel("length of the sequence (vectors)")
-    axes.set_ylabel("wrong bits a sequence")
+    axes.set_ylabel("wrong bits per sequence")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
     return figure
@@ -257,15 +284,15 @@ def learning_curves(sequences, loss, hamming_distance, solved=None):
     """Loss and Hamming distance against training sequences.
 
     Args:
-        sequences, loss, hamming_distance: [K], the columns of metrics.csv.
-        solved: the sequences after which the task was solved, marked by a line, or None.
+        sequences, loss, hamming_distance: [K], columns of metrics.csv.
+        solved: the number of training sequences after which the task was solved, marked by a line, or None.
 
     Returns:
         Figure.
     """
     figure = Figure(figsize=(_WIDTH, 4.6), layout="constrained")
     axes = figure.subplots(2, sharex=True)
-    labels = ("loss", "Hamming distance\n(wrong bits a sequence)")
+    labels = ("loss", "Hamming distance\n(wrong bits per sequence)")
     for axis, values, label in zip(axes, (loss, hamming_distance), labels):
         axis.plot(sequences, values, color=_LINE, linewidth=1.2)
         axis.set_ylabel(label)
@@ -282,14 +309,16 @@ def learning_curves(sequences, loss, hamming_distance, solved=None):
 
 
 def learning_of_heads(frames, answer_at=None):
-    """The memory maps of one sequence at moments of training, one after the other, cut to where heads go in the last.
+    """The memory maps of one sequence at several moments of training, as an animation.
+
+    Every frame shows the locations that the heads visit in the last frame.
 
     Args:
         frames: a list of triples: a title, write weightings [T, H, N] and read weightings [T, H, N].
         answer_at: as for `memory_map`.
 
     Returns:
-        A matplotlib animation, one frame a triple, and the last one again for a third as many.
+        A matplotlib animation. The last frame is held for a third of the animation's length.
     """
     figure = Figure(figsize=(_WIDTH, 4.2), layout="constrained")
     axes = figure.add_subplot()
@@ -298,18 +327,18 @@ def learning_of_heads(frames, answer_at=None):
     def draw(frame):
         axes.clear()
         title, write_weightings, read_weightings = frame
-        _draw_memory_map(axes, write_weightings, read_weightings, answer_at, title, locations)
+        _draw_memory_map(axes, write_weightings, read_weightings, answer_at=answer_at, title=title, locations=locations)
 
     held = [frames[-1]] * (len(frames) // 3)
     return FuncAnimation(figure, draw, [*frames, *held], init_func=lambda: None, repeat=True)
 
 
 def convergence(curves, solved):
-    """Wrong bits against training sequences, every seed a thin line, with the median and the quartiles.
+    """Wrong bits against training sequences: a thin line for every seed, the median and the quartiles.
 
     Args:
-        curves: a list of pairs, sequences and wrong bits a sequence, one of each a seed.
-        solved: for each seed the sequences after which it was solved, or None.
+        curves: for each seed a pair: training sequences [K] and wrong bits per sequence [K].
+        solved: for each seed the number of training sequences after which it was solved, or None.
 
     Returns:
         Figure.
@@ -319,7 +348,7 @@ def convergence(curves, solved):
     for sequences, wrong in curves:
         axes.plot(sequences, wrong, color="0.6", linewidth=0.6)
     longest = max((sequences for sequences, _ in curves), key=len)
-    table = np.full([len(curves), len(longest)], np.nan)  # seeds that ended early are not there any more
+    table = np.full([len(curves), len(longest)], np.nan)  # blank after the end of a seed that ended early
     for row, (_, wrong) in zip(table, curves):
         row[: len(wrong)] = wrong
     lower, median, upper = np.nanpercentile(table, [25, 50, 75], axis=0)
@@ -331,7 +360,7 @@ def convergence(curves, solved):
         axes.set_xlim(0, min(2.5 * max(moments), longest[-1]))
     axes.set_ylim(bottom=-2)
     axes.set_xlabel("training sequences")
-    axes.set_ylabel("wrong bits a sequence")
+    axes.set_ylabel("wrong bits per sequence")
     axes.set_title(f"{len(curves)} seeds, {len(moments)} of them solved")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
@@ -339,15 +368,16 @@ def convergence(curves, solved):
 
 
 def results(curves):
-    """Bits a sequence against training sequences, a plot a task, a colour a model, a line a seed.
+    """Bits per sequence against training sequences: a plot a task, a colour a model, a line a seed.
 
     Args:
-        curves: from tasks to dicts from models to lists of pairs: sequences and bits a sequence, [K].
+        curves: a dict from tasks to dicts from models to lists of pairs, a pair for each seed: training sequences [K]
+            and bits per sequence [K].
 
     Returns:
         Figure.
     """
-    rows = math.ceil((len(curves) + 1) / 2)  # the last place is the legend's
+    rows = math.ceil((len(curves) + 1) / 2)  # the last place holds the legend
     figure = Figure(figsize=(_WIDTH, 2.6 * rows), layout="constrained")
     axes = figure.subplots(rows, 2).flat
     colours = {}
@@ -362,9 +392,9 @@ def results(curves):
             axis.set_yscale("log")
             axis.set_ylim(bottom=max(1e-3, least))
         axis.set_xlabel("thousand training sequences", fontsize="small")
-        axis.set_ylabel("bits a sequence", fontsize="small")
+        axis.set_ylabel("bits per sequence", fontsize="small")
         axis.spines[["top", "right"]].set_visible(False)
-    for axis in axes:  # what no task has taken
+    for axis in axes:  # the places without a task
         axis.set_axis_off()
     for model, colour in colours.items():
         axis.plot([], [], color=colour, label=model)
@@ -373,13 +403,13 @@ def results(curves):
 
 
 def _smoothed(values, width=5):
-    """Running means: of fewer values near the ends."""
+    """Running means over `width` values, fewer near the ends."""
     kernel = np.ones(min(width, len(values)))
     return np.convolve(values, kernel, "same") / np.convolve(np.ones(len(values)), kernel, "same")
 
 
 def _draw_field(axes, values, least, most):
-    """Values [T, C] as an image, time to the right; nan is left blank. Returns the image."""
+    """Draws values [T, C] as an image, time to the right and NaN blank. Returns the image."""
     axes.xaxis.set_major_locator(MaxNLocator(min(8, 1 + len(values) // 8), integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     return axes.imshow(values.T, aspect="auto", interpolation="nearest", cmap=_FIELD, vmin=least, vmax=most)

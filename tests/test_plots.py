@@ -77,7 +77,9 @@ def test_memory_use_shows_both_sides_at_one_scale(rng):
 
 def test_addressing_shows_each_stage_and_what_the_head_was_told():
     stages = np.eye(6)[:5]
-    figure = plots.addressing("head", *stages, gate=0.25, shifts=[0.1, 0.2, 0.7], sharpness=4.0)
+    names = ("previous", "content", "gated", "shifted", "weighting")
+    told = {"gate": 0.25, "shifts": [0.1, 0.2, 0.7], "sharpness": 4.0}
+    figure = plots.addressing("head", **dict(zip(names, stages)), **told)
     for axes, stage in zip(figure.axes, stages, strict=True):
         assert heights_of(axes) == stage.tolist()
     titles = " ".join(axes.get_title() for axes in figure.axes)
@@ -135,7 +137,7 @@ def test_convergence_shows_every_seed_and_all_of_the_longest():
     np.testing.assert_array_equal(median.get_ydata(), [8, 3, 1, 0])
     assert axes.get_xlim() == (0, 400)
     assert axes.get_title() == "3 seeds, 1 of them solved"
-    assert axes.get_xlabel() == "training sequences" and axes.get_ylabel() == "wrong bits a sequence"
+    assert axes.get_xlabel() == "training sequences" and axes.get_ylabel() == "wrong bits per sequence"
 
 
 def test_results_have_a_plot_a_task_and_a_colour_a_model():
