@@ -10,7 +10,8 @@ gradient. Here:
 *   A linear layer y = x V, used at every step, has the gradient dV = sum over t of x_t^T dy_t: one matrix product for
     each chunk.
 
-The derivative of each equation is in derivatives.py, of the controllers in controller.py.
+The derivative of one step is in step_gradient.py, of each equation in derivatives.py, of the controllers in
+controller.py.
 """
 
 from typing import NamedTuple
@@ -18,27 +19,10 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from ntm.cell import StepWeights
-from ntm.derivatives import (
-    AddressingResiduals,
-    activate_gradient,
-    activation_slopes,
-    addressing_gradient,
-    addressing_residuals,
-    read_gradient,
-    write_gradient,
-)
-from ntm.heads import HeadParameters
+from ntm.derivatives import activate_gradient
 from ntm.state import StateGradients
-from ntm.tensors import (
-    cut,
-    flatten_vectors,
-    leading_size,
-    merge_steps_and_batch,
-    select,
-    split_steps_and_batch,
-    summed_outer_product,
-    zeros_like,
-)
+from ntm.step_gradient import StepResiduals, controller_gradient, heads_gradient, step_residuals
+from ntm.tensors import cut, flatten_vectors, leading_size, select, summed_outer_product, zeros_like
 
 # Steps per chunk: at least CHUNK_STEPS, more for small batches, until a matrix product has CHUNK_ROWS rows. Smaller
 # chunks are slow. Larger chunks compute more for steps after a sequence's end, and take more memory.
@@ -61,27 +45,13 @@ class InputGradients(NamedTuple):
     initial_state: StateGradients
 
 
-class Residuals(NamedTuple):
-    """The quantities by which the gradients within a step are multiplied; [C, B, ...] for the C steps of a chunk."""
-
-    head_slopes: tf.Tensor  # [C, B, P], from `activation_slopes`
-    head_shifts: tf.Tensor  # [C, B, H, 2S+1]
-    controller: tuple  # from the controller's `activate_residuals`
-    read_weightings: tf.Tensor  # [C, B, R, N]
-    write_weightings: tf.Tensor  # [C, B, Q, N]
-    erase_vectors: tf.Tensor  # [C, B, Q, W]
-    add_vectors: tf.Tensor  # [C, B, Q, W]
-    reading: AddressingResiduals
-    writing: AddressingResiduals
-
-
 class Chunk(NamedTuple):
     """A chunk of C steps on the way back."""
 
     start: tf.Tensor  # scalar: its first step
     num_steps: tf.Tensor  # scalar: the number of its steps that ran
     mask: tf.Tensor | None  # [C, B]
-    residuals: Residuals
+    residuals: StepResiduals
     d_controller_outputs: tf.Tensor  # [C, B, U]
     d_read_vectors: tf.Tensor  # [C, B, R, W]
 
@@ -155,48 +125,10 @@ def _chunk(cell, sequences, history, d_outputs, start):
         start=start,
         num_steps=tf.minimum(size, sequences.num_steps - start),
         mask=None if sequences.mask is None else cut(sequences.mask, start, size),
-        residuals=_residuals(cell, cut(history.records, start, size), before, after),
+        residuals=step_residuals(cell, cut(history.records, start, size), before, after),
         d_controller_outputs=cut(d_outputs.controller_outputs, start, size),
         d_read_vectors=cut(d_outputs.read_vectors, start, size),
     ), rows
-
-
-def _residuals(cell, records, before, after):
-    """The Residuals of a chunk.
-
-    Args:
-        cell: NTMCell.
-        records: the chunk's StepRecord.
-        before, after: the LoopStates that its steps start from and leave, without the cells.
-    """
-    parameters = cell.heads.activate(records.head_values)
-    merged, flat_records, flat_before, flat_after = map(merge_steps_and_batch, (parameters, records, before, after))
-    reading = addressing_residuals(
-        flat_after.inverse_norms,
-        flat_records.read_similarities,
-        flat_before.read_weightings,
-        flat_after.read_weightings,
-        cell.of_read_heads(merged.addressing),
-    )
-    writing = addressing_residuals(
-        flat_before.inverse_norms,
-        flat_records.write_similarities,
-        flat_before.write_weightings,
-        flat_after.write_weightings,
-        cell.of_write_heads(merged.addressing),
-    )
-    reading, writing = split_steps_and_batch((reading, writing), parameters.strengths.shape[0])
-    return Residuals(
-        head_slopes=activation_slopes(cell.heads, parameters),
-        head_shifts=parameters.shifts,
-        controller=cell.controller.activate_residuals(records.preactivations, before.controller, after.controller),
-        read_weightings=after.read_weightings,
-        write_weightings=after.write_weightings,
-        erase_vectors=parameters.erase_vectors,
-        add_vectors=parameters.add_vectors,
-        reading=reading,
-        writing=writing,
-    )
 
 
 def _steps_gradient(cell, weights, chunk, cells, d_state):
@@ -220,16 +152,14 @@ def _steps_gradient(cell, weights, chunk, cells, d_state):
         if chunk.mask is not None:
             d_skipped = select(chunk.mask[t], zeros_like(d_after), d_after)
             d_after = select(chunk.mask[t], d_after, zeros_like(d_after))
-        d_parameters, d_before = _heads_gradient(now, cells[chunk.start + t], cells[chunk.start + t + 1], d_after)
+        d_parameters, d_before = heads_gradient(now, cells[chunk.start + t], cells[chunk.start + t + 1], d_after)
         d_values = cell.clip_gradient(activate_gradient(cell.heads, now.head_slopes, now.head_shifts, d_parameters))
         d_output = chunk.d_controller_outputs[t] + tf.matmul(d_values, weights.heads_kernel, transpose_b=True)
-        d_preactivation, d_kept = cell.controller.activate_gradient(now.controller, d_output, d_after.controller)
-        d_preactivation = cell.clip_gradient(d_preactivation)
-        d_read, d_fed_back = cell.controller.split_fed_back(
-            tf.matmul(d_preactivation, fed_back_kernel, transpose_b=True), cell.read_heads * cell.memory_width
+        d_preactivation, d_reads, d_controller = controller_gradient(
+            cell, fed_back_kernel, now.controller, d_output, d_after.controller
         )
         d_before = d_before._replace(
-            read_vectors=tf.reshape(d_read, tf.shape(d_after.read_vectors)), controller=(*d_fed_back, *d_kept)
+            read_vectors=tf.reshape(d_reads, tf.shape(d_after.read_vectors)), controller=d_controller
         )
         if chunk.mask is not None:
             d_before = tf.nest.map_structure(tf.add, d_before, d_skipped)
@@ -250,41 +180,3 @@ def _steps_gradient(cell, weights, chunk, cells, d_state):
     initial = chunk.num_steps - 1, d_state, LayerGradients(preactivations=preactivations, head_values=head_values)
     _, d_state, d_layers = tf.while_loop(lambda t, *_: t >= 0, step, initial)
     return d_state, tf.nest.map_structure(lambda array: array.stack(), d_layers)
-
-
-def _heads_gradient(residuals, cells, written_cells, d_after):
-    """Differentiates the heads' part of a step: address and write, then address and read.
-
-    Args:
-        residuals: the step's Residuals.
-        cells, written_cells: [B, W, N], before and after the write.
-        d_after: StateGradients of the state that the step leaves.
-
-    Returns:
-        The gradient of the HeadParameters, and StateGradients of the state before the step. Their read vectors and
-        controller are empty: those gradients come through the controller.
-    """
-    d_read = read_gradient(written_cells, residuals.read_weightings, d_after.read_vectors)
-    d_reading = addressing_gradient(residuals.reading, written_cells, d_after.read_weightings + d_read.weightings)
-    d_write = write_gradient(
-        cells,
-        residuals.write_weightings,
-        residuals.erase_vectors,
-        residuals.add_vectors,
-        d_after.cells + d_read.cells + d_reading.cells,
-    )
-    d_writing = addressing_gradient(residuals.writing, cells, d_after.write_weightings + d_write.weightings)
-    d_parameters = HeadParameters(
-        addressing=tf.nest.map_structure(
-            lambda read, write: tf.concat([read, write], axis=1), d_reading.parameters, d_writing.parameters
-        ),
-        erase_vectors=d_write.erase_vectors,
-        add_vectors=d_write.add_vectors,
-    )
-    return d_parameters, StateGradients(
-        cells=d_write.cells + d_writing.cells,
-        read_weightings=d_reading.previous_weightings,
-        write_weightings=d_writing.previous_weightings,
-        read_vectors=(),
-        controller=(),
-    )

@@ -13,6 +13,7 @@ LEVELS = [
     ["ntm.tensors", "ntm.metrics", "ntm.plots"],
     ["ntm.addressing", "ntm.memory", "ntm.heads", "ntm.controller", "ntm.options", "ntm.state", "ntm.derivatives"],
     ["ntm.cell"],
+    ["ntm.step_gradient"],
     ["ntm.unroll", "ntm.backward"],
     ["ntm.layer"],
     ["ntm.model"],
