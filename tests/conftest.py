@@ -13,7 +13,7 @@ with experiment.command_line.start():
     from experiment.config import default_config
     from experiment.run_directory import RunDirectory
 
-# Every example traces TensorFlow operations: no deadline, and examples that do not change from run to run.
+# Examples have no deadline, because each traces TensorFlow operations. Every run has the same examples.
 hypothesis.settings.register_profile("ntm", deadline=None, derandomize=True, max_examples=25)
 hypothesis.settings.load_profile("ntm")
 

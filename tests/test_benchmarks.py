@@ -20,7 +20,7 @@ def test_literal_sharpening_runs_both_forms(monkeypatch, capsys):
     literal_sharpening.main(["--max-length=2", "--iterations=5", "--seeds=1"])
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(",")[0] for line in lines] == ["pow and divide", "softmax of log"]
-    # On weightings that neither form loses, both train alike.
+    # Both forms train alike while no weighting underflows.
     assert lines[0].partition(":")[2] == lines[1].partition(":")[2]
 
 
@@ -52,7 +52,7 @@ def test_other_forms_of_the_shift_are_the_shift(form, locations, reach, rng):
 SMALL = ["--controller-units=8", "--memory-locations=9", "--memory-width=5", "--max-length=2", "--iterations=200"]
 
 
-def test_convergence_trains_seeds_and_goes_on_where_it_was(tmp_path, monkeypatch, capsys):
+def test_convergence_trains_seeds_and_resumes(tmp_path, monkeypatch, capsys):
     common = ["--sequences=5", f"--dir={tmp_path / 'c'}", *SMALL]
     assert convergence.main(["--seeds=1", "--first-seed=3", *common]) == 0
     assert "solved: 0 of 1" in capsys.readouterr().out
@@ -74,7 +74,7 @@ def test_convergence_trains_seeds_and_goes_on_where_it_was(tmp_path, monkeypatch
 TRAIN = convergence.train
 
 
-def test_results_tells_of_every_finished_run_and_of_no_other(small_run, tmp_path):
+def test_results_reports_finished_runs_alone(small_run, tmp_path):
     for run, wrong in (("copy-ntm-lstm/seed-0", 2.0), ("copy-ntm-lstm/seed-1", 4.0), ("copy-lstm/seed-0", None)):
         shutil.copytree(small_run, tmp_path / run)
         if wrong is not None:
@@ -93,7 +93,7 @@ def test_results_tells_of_every_finished_run_and_of_no_other(small_run, tmp_path
     assert (tmp_path / "results.png").stat().st_size > 1000
 
 
-def test_figures_draws_all_of_a_run(small_run, tmp_path, monkeypatch, capsys):
+def test_figures_draws_every_figure_of_a_run(small_run, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(figures, "UPDATES_PER_FRAME", 2)
     assert figures.main([f"--run-dir={small_run}", f"--out={tmp_path / 'out'}"]) == 0
     names = {path.name for path in (tmp_path / "out").iterdir()}

@@ -67,7 +67,7 @@ def test_a_task_of_two_sizes_and_a_model_without_memory(here, capsys, monkeypatc
         ("repeat-copy", "1x2", 1, 2),
         ("repeat-copy", "3x1", 3, 1),
     ]
-    assert found[0] == found[1]  # the task of the model is the run's, bounds and all
+    assert found[0] == found[1]  # the model's task has the run's bounds
     task = "lstm/config.json has the task repeat-copy, not copy"
     assert task in refused(capsys, evaluate.main, "--weights=lstm/model.keras", "--task=copy")
     assert "--lengths: 3: a size of repeat-copy is length x repeats" in refused(
@@ -84,7 +84,9 @@ def test_evaluate_refuses_damaged_and_unfitting_models(finished, here, capsys):
         changed[position] ^= 0xFF
         (here / "changed.keras").write_bytes(changed)
         try:
-            evaluate.main(["--weights=changed.keras", "--lengths=1", "--sequences=1"])  # not all of a zip is checked
+            evaluate.main(
+                ["--weights=changed.keras", "--lengths=1", "--sequences=1"]
+            )  # a zip file has bytes that no checksum covers
         except SystemExit as stop:
             assert stop.code == 2
         assert "changed.keras" in (err := capsys.readouterr().err) or err == ""

@@ -21,7 +21,7 @@ def measure(capsys, name, lengths, sequences):
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_copy_is_exact_at_the_longest_length_of_training_and_at_six_times_that(capsys):
+def test_copy_is_exact_at_the_longest_trained_length_and_at_six_times_that_length(capsys):
     rows = measure(capsys, "copy", "20,120", 200)
     assert [row["length"] for row in rows] == [20, 120]
     assert [row["exact_sequences"] for row in rows] == [1, 1]
@@ -30,26 +30,26 @@ def test_copy_is_exact_at_the_longest_length_of_training_and_at_six_times_that(c
 @pytest.mark.parametrize(
     "name, size, wrong",
     [
-        # One lost sequence has some hundred wrong bits, and 1 in 1,000 was one.
+        # One sequence in 1,000 had errors: about a hundred wrong bits.
         ("repeat-copy", "10x10", 5),
-        # None in 1,000 sequences; 9 in one that is lost.
+        # No sequence in 1,000 had errors. A sequence with errors has 9 wrong bits.
         ("associative-recall", "12", 0.4),
-        # Of 13.5 and some 5 from sequence to sequence: five standard deviations of a mean of 100.
+        # The mean was 13.5, the std of a sequence 5. The limit is five stds of a mean over 100 sequences.
         ("priority-sort", "20", 16),
     ],
 )
-def test_the_others_err_no_more_than_they_did(capsys, name, size, wrong):
+def test_the_errors_of_the_others_are_no_larger_than_documented(capsys, name, size, wrong):
     (row,) = measure(capsys, name, size, 100)
     assert row["bit_errors_per_sequence"] < wrong
 
 
-def test_ngrams_are_near_the_best_that_can_be(capsys):
+def test_ngrams_are_close_to_the_lowest_achievable_cost(capsys):
     (row,) = measure(capsys, "ngrams", "200", 100)
     assert row["least_bits_per_sequence"] < row["bits_per_sequence"] < row["least_bits_per_sequence"] + 4
 
 
 @pytest.mark.parametrize("name", KEPT)
-def test_each_is_what_is_left_of_a_run_of_the_default_recipe(name):
+def test_each_comes_from_a_run_of_the_default_recipe(name):
     config, kept = read_config(PRETRAINED / name), PRETRAINED / name
     assert config["task"]["name"] == name and config["model"]["name"] == "ntm-lstm"
     default = default_config(task=name)

@@ -25,14 +25,14 @@ def root(tmp_path, monkeypatch):
     return tmp_path / "a cache"
 
 
-def test_programs_go_from_process_to_process(root):
+def test_processes_share_programs(root):
     left = []
     for flags in ({}, {}, {"TF_XLA_FLAGS": ""}, {"XLA_FLAGS": "--xla_cpu_enable_fast_math=true"}):
         command = [sys.executable, "-c", PROGRAM, root]
         subprocess.run(command, cwd=REPOSITORY, env={**os.environ, **flags}, check=True, capture_output=True)
         left.append({path: path.stat().st_mtime_ns for path in root.glob("*/*")})
     assert len(left[0]) == 1 and left[0] == left[1] == left[2]
-    assert len(left[3]) == 2  # the compiler was told otherwise
+    assert len(left[3]) == 2  # other flags of the compiler need other programs
 
 
 def test_flags_of_the_users_own_are_left(root, monkeypatch):

@@ -1,4 +1,4 @@
-"""The reference's checkpoint, read from files that the tests write and, where they are at hand, from its own."""
+"""Loads the reference's checkpoint: files that the tests write, and its own files where they are available."""
 
 import json
 import os
@@ -24,7 +24,7 @@ I, O, U, W, N = 4, 3, 5, 6, 9
 
 
 def write_checkpoint(prefix, tensors):
-    """A checkpoint with variables of these names, in the format that TensorFlow 0.12 wrote."""
+    """Writes a checkpoint with variables of these names in the format of TensorFlow 0.12."""
     names = list(tensors)
     tf.raw_ops.SaveV2(
         prefix=str(prefix),
@@ -50,7 +50,7 @@ def tensors(rng):
 
 
 def reference_step(tensors, x, state):
-    """One step of the reference, from its own description: its columns, its gates, its shift and its sharpening."""
+    """One step of the reference, written from its source: its columns, gates, shift and sharpening."""
     memory, read_weightings, write_weightings, read_vectors, h, c = state
     gates = np.concatenate([x, read_vectors[:, 0], h], 1) @ tensors[f"{LSTM}/Matrix"] + tensors[f"{LSTM}/Bias"]
     i, j, f, o = np.split(gates, 4, axis=1)
@@ -88,7 +88,7 @@ def test_a_checkpoint_runs_as_the_reference_describes_itself(tensors, batch, rng
     logits, trace = model.trace(inputs, initial_state=NTMState.from_flat(state))
     for t in range(7):
         expected, state = reference_step(tensors, inputs[:, t], state)
-        # Float32 over up to seven steps, logits of about 5.
+        # Rounding errors of float32 over up to seven steps, with logits of about 5.
         np.testing.assert_allclose(logits[:, t], expected, atol=1e-4)
         np.testing.assert_allclose(trace.memory[:, t], state[0], atol=1e-4)
         np.testing.assert_allclose(trace.read_weightings[:, t], state[1], atol=1e-4)
@@ -189,8 +189,8 @@ def test_the_presets_update_is_tensorflow_1s():
         np.testing.assert_allclose(trainer.weights, value, rtol=1e-5, atol=1e-7)
 
 
-# Weightings that the reference's sharpening cannot normalise in float32, and why training meets them: a head that has
-# not been told to look anywhere starts from weightings of 1e-6, and gamma grows.
+# The reference's sharpening cannot normalise these weightings in float32. Training meets them: the initial write
+# weightings are 1e-6, and gamma grows.
 @pytest.mark.parametrize("weight, gamma", [(1e-6, 8.0), (1e-20, 2.5), (1e-30, 1.5)])
 def test_the_literal_sharpening_breaks_where_ours_does_not(weight, gamma):
     weightings = tf.fill([1, 1, 128], tf.constant(weight))
@@ -215,7 +215,7 @@ def test_our_sharpening_is_the_literal_one_where_that_works(gamma, rng):
     )
 
 
-# The reference's own files, which name no licence and stay out of this repository.
+# The reference's own files have no licence. They are not in this repository.
 
 PREFIX = os.environ.get("NTM_REFERENCE_CHECKPOINT")
 needs_reference = pytest.mark.skipif(
@@ -224,8 +224,8 @@ needs_reference = pytest.mark.skipif(
 
 
 @needs_reference
-def test_the_published_weights_do_what_they_did():
-    """Logits and weightings of the reference's own graph, from the initial state it drew: golden.npz, beside them."""
+def test_the_published_weights_give_the_same_results_as_in_the_reference():
+    """golden.npz has the logits and weightings of the reference's own graph, and the initial state that it drew."""
     golden = np.load(Path(PREFIX).parent / "golden.npz")
     model = load_reference_checkpoint(PREFIX, memory_locations=golden["memory"].shape[1])
     state = NTMState(

@@ -21,7 +21,7 @@ def variables(value):
 
 
 def events(run):
-    """Step and tag of every scalar in a run's event files."""
+    """The step and the tag of every event in a run's event files."""
     return [(step, value.tag) for step, value in event_files.values(run.path)]
 
 
@@ -52,7 +52,7 @@ def test_a_run_and_a_strangers_directory_are_not_overwritten(run, tmp_path):
     assert [entry.name for entry in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
 
 
-def test_no_run_no_resume(tmp_path):
+def test_a_directory_without_a_run_is_refused(tmp_path):
     for path in (tmp_path / "nowhere", tmp_path):
         with pytest.raises(RunError, match="holds no run"):
             RunDirectory(path)
@@ -90,7 +90,7 @@ def test_metrics_go_to_the_file_and_to_the_events(run):
     assert events(run) == [(100, name) for name in Metrics._fields]
 
 
-def test_rows_past_the_checkpoint_and_half_rows_go(run):
+def test_rows_after_the_checkpoint_and_incomplete_rows_are_deleted(run):
     run.start_metrics(0)
     for iteration in (100, 200, 300):
         run.log({**ROW, "iteration": iteration})
@@ -101,7 +101,7 @@ def test_rows_past_the_checkpoint_and_half_rows_go(run):
     assert [row.split(",")[0] for row in rows] == ["iteration", "100", "200"]
 
 
-def test_a_row_that_a_shorter_run_ended_with_goes(run):
+def test_a_last_row_that_covers_fewer_iterations_is_deleted(run):
     run.start_metrics(0)
     for iteration in (100, 150):
         run.log({**ROW, "iteration": iteration})
@@ -119,7 +119,7 @@ def test_events_hold_each_row_once_after_going_back(run):
     assert [step for step, tag in events(run) if tag == "loss"] == [100, 200]
 
 
-def test_what_an_aborted_start_left_is_empty(tmp_path):
+def test_a_directory_that_holds_only_a_lock_counts_as_empty(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / ".lock").write_text("")
     RunDirectory(tmp_path / "run", CONFIG).close()
@@ -164,7 +164,7 @@ def test_a_figure_replaces_the_file_and_stays_in_the_events(run):
     assert written == [(100, "curves", b"800", b"460"), (200, "curves", b"800", b"460")]
 
 
-def test_going_back_drops_what_came_later(run):
+def test_going_back_deletes_everything_later(run):
     run.start_metrics(0)
     for iteration in (100, 200, 300):
         run.add_histograms({"gradient": tf.range(3.0)}, iteration)

@@ -1,4 +1,4 @@
-"""One conformance suite over TASKS, then what is each task's own."""
+"""One suite for all TASKS, then tests of single tasks."""
 
 import dataclasses
 import math
@@ -11,7 +11,7 @@ from tasks import TASKS, AssociativeRecall, CopyTask, NGrams, PrioritySort, Repe
 
 SEED = [3, 4]
 
-# Instead of the defaults: small, and with several sizes.
+# Small bounds with several sizes, in place of the defaults.
 BOUNDS = {
     "copy": CopyTask(1, 6),
     "repeat-copy": RepeatCopy(1, 3, 2, 4),
@@ -92,7 +92,7 @@ def test_a_given_size_is_the_batchs(task):
 
 
 def test_padding_changes_nothing_but_the_zeros_at_the_end(task):
-    """Beyond the bounds too, where errors are measured."""
+    """This also holds beyond the bounds, where errors are measured."""
     size = tuple(number + 2 for number in task.largest)
     exact, padded_batch = (task.batch(SEED, 2, size, padded) for padded in (size, tuple(number + 3 for number in size)))
     steps = int(exact.num_steps)
@@ -135,7 +135,7 @@ def test_optimal_bits_are_no_more_than_there_are(task):
     batch = task.batch(SEED, 3)
     least = task.optimal_bits(batch).numpy()
     assert least.shape == (3,) and np.all(least >= 0)
-    # The optimal estimator is not optimal on every single sequence.
+    # The best estimator may be worse than chance on a single sequence.
     assert np.all(least <= 1.5 * batch.targets.shape[-1] * tf.reduce_sum(batch.mask, axis=1))
 
 
@@ -163,20 +163,20 @@ def test_copy_scored_at_every_step():
 
 
 def test_copy_draws_its_bits_uniformly_and_apart_from_its_length():
-    """With one seed for both, the first bits would tell the length."""
+    """If both had the same seed, the first bits would reveal the length."""
     task = CopyTask(1, 20)
     draw = tf.function(lambda i: task.batch(tf.stack([9, i]), 1))
     batches = [draw(i) for i in tf.range(2000)]
     lengths = np.array([int(batch.num_steps) for batch in batches])
     first_bits = np.array([batch.inputs[0, 1, 1:9].numpy() for batch in batches])
-    # Of n even bits the mean's std is 1 / (2 sqrt(n)): six of them.
+    # The mean of n fair bits has a std of 1 / (2 sqrt(n)). The tolerance is six stds.
     assert abs(first_bits.mean() - 0.5) < 6 * 0.5 / np.sqrt(first_bits.size)
     for bit in range(8):
         counts = np.array(
             [np.bincount(first_bits[lengths == length, bit].astype(int), minlength=2) for length in range(4, 43, 2)]
         )
         expected = counts.sum(1, keepdims=True) * counts.sum(0) / counts.sum()
-        # Chi-squared, 19 degrees of freedom: mean 19, std 6.2. A bit that the length settles gives 2000.
+        # Chi-squared with 19 degrees of freedom: mean 19, std 6.2. A bit that depends on the length gives 2000.
         assert ((counts - expected) ** 2 / expected).sum() < 19 + 6 * 6.2
 
 
@@ -198,11 +198,11 @@ def test_repeat_copy_layout():
     assert not targets[:, 10, :8].any()
 
 
-def test_repeat_copy_says_the_repeats_with_mean_0_and_variance_1():
+def test_repeat_copy_gives_the_repeats_with_mean_0_and_variance_1():
     task = RepeatCopy(1, 2, 1, 10)
     said = np.array([float(task.batch(SEED, 1, (2, n)).inputs[0, 3, 10]) for n in range(1, 11)])
     np.testing.assert_allclose(said, (np.arange(1, 11) - 5.5) / math.sqrt(8.25), rtol=1e-6)
-    # As in training where there are more of them than ever in training.
+    # The number of repeats may exceed the bounds. The mean and the std stay the same.
     beyond = task.batch(SEED, 1, (2, 20), (2, 20))
     np.testing.assert_allclose(beyond.inputs[0, 3, 10], (20 - 5.5) / math.sqrt(8.25), rtol=1e-6)
     assert np.count_nonzero(beyond.inputs[0, :, 10]) == 1
@@ -228,7 +228,7 @@ def test_associative_recall_layout():
         (index,) = (i for i in range(4) if np.array_equal(items[row, i], inputs[row, 17:20, 2:]))
         np.testing.assert_array_equal(targets[row, 21:24], items[row, index + 1])
         asked.append(index)
-    # Three items can be asked for, 17 times each; the std is 3.3.
+    # Three items can be the query, each about 17 times with a std of 3.3.
     assert np.all(np.abs(np.bincount(asked, minlength=4)[:3] - 50 / 3) < 4 * 3.4) and max(asked) == 2
 
 
@@ -251,21 +251,21 @@ def long_ngrams(context):
 
 
 def test_ngrams_obey_a_table_from_beta():
-    """How often a context is followed by a 1, in long sequences, is the probability that its table has."""
+    """In long sequences, the fraction of ones after a context is close to the table's probability."""
     targets = long_ngrams(context=1)
     before, after = targets[:, :-1], targets[:, 1:]
     seen = np.concatenate([(before == value).sum(axis=1) for value in (0, 1)])
     ones = np.concatenate([(after * (before == value)).sum(axis=1) for value in (0, 1)])
     shares = np.sort(ones[seen > 200] / seen[seen > 200])
     assert len(shares) > 300
-    # Kolmogorov's distance from the arcsine law, which is Beta(1/2, 1/2): above 2 / sqrt(n) once in a thousand times;
-    # a share of n draws is off by 0.5 / sqrt(200) at the most, one std, which moves the law by 0.02.
+    # Kolmogorov's distance from Beta(1/2, 1/2), the arcsine law. It exceeds 2 / sqrt(n) once in a thousand times. A
+    # fraction of 200 draws has a std of at most 0.5 / sqrt(200), which moves the law by 0.02.
     law = 2 / np.pi * np.arcsin(np.sqrt(shares))
     assert np.abs(law - np.arange(1, len(law) + 1) / len(law)).max() < 2 / np.sqrt(len(law)) + 0.02
 
 
 def test_ngrams_contexts_are_the_bits_before():
-    """With a table of two bits, two bits settle the law: given both, a third one says nothing."""
+    """With a context of two bits, a third bit has no influence on the next one."""
     bits = long_ngrams(context=2)
     by_context = np.zeros([200, 8, 2])
     context = 4 * bits[:, :-3] + 2 * bits[:, 1:-2] + bits[:, 2:-1]
@@ -277,7 +277,7 @@ def test_ngrams_contexts_are_the_bits_before():
     differences = (shares[:, :4] - shares[:, 4:])[both]
     stds = np.sqrt(0.25 / counts[:, :4][both] + 0.25 / counts[:, 4:][both])
     assert both.sum() > 50 and np.abs(differences / stds).max() < 5
-    # And the two that count do say something.
+    # The two bits of the context do have an influence.
     assert np.abs(shares[:, 0] - shares[:, 1]).max() > 0.5 and np.abs(shares[:, 0] - shares[:, 2]).max() > 0.5
 
 
@@ -312,15 +312,15 @@ def test_priority_sort_layout():
         np.testing.assert_array_equal(targets[row, 8:11], inputs[row, order, :8])
 
 
-def test_priorities_are_even_from_minus_1_to_1():
+def test_priorities_are_uniform_from_minus_1_to_1():
     priorities = PrioritySort().batch(SEED, 500).inputs.numpy()[:, :20, 8].ravel()
     assert np.abs(priorities).max() < 1
-    # Kolmogorov's distance, as above.
+    # Kolmogorov's distance, as in the test of N-grams.
     law = (np.sort(priorities) + 1) / 2
     assert np.abs(law - np.arange(1, len(law) + 1) / len(law)).max() < 2 / np.sqrt(len(law))
 
 
 @pytest.mark.parametrize("highest", [0, 5])
-def test_priority_sort_refuses_to_say_more_than_there_is(highest):
+def test_priority_sort_refuses_an_answer_longer_than_the_sequence(highest):
     with pytest.raises(ValueError, match=f"highest={highest}"):
         PrioritySort(4, 9, highest)

@@ -21,7 +21,7 @@ from experiment.solved import read_solved
 from experiment.trainer import Trainer
 
 
-def test_a_run_leaves_all_it_promises(finished):
+def test_a_run_leaves_all_files_that_it_promises(finished):
     run_dir, out, err = finished
     assert {entry.name for entry in run_dir.iterdir() if not entry.name.startswith("events")} == {
         ".lock",

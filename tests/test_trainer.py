@@ -44,13 +44,13 @@ def test_calls_of_any_size_make_the_same_updates(trainer):
 
 
 def test_an_update_is_a_step_of_the_optimizer_on_the_batchs_loss():
-    """Against the same made by hand, in eager mode: the pass is on weights with noise, the step on those without."""
+    """Compares with an update in eager mode: the gradient is at the noisy weights, the step on the clean weights."""
     trained, other = (small_trainer(weight_noise=0.03, clip_ratio=0.5) for _ in range(2))
     seed = tf.random.fold_in(stream(0, TRAINING), 0, alg="philox")
     batch = other.task.batch(tf.random.split(seed, 2, alg="philox")[0], 1)
     noisy = other._with_noise(other.weights.value, tf.random.fold_in(seed, NOISE, alg="philox"))
     noise = noisy - other.weights.value
-    # Of n draws, the deviation is known to one part in the root of 2n.
+    # The std of n draws has a relative std of 1 / sqrt(2n).
     np.testing.assert_allclose(tf.math.reduce_std(noise), 0.03, rtol=5 / np.sqrt(2 * len(noise)))
     for variable, value in zip(other.model.trainable_variables, other._split(noisy)):
         variable.assign(value)
@@ -80,17 +80,17 @@ def test_every_update_has_noise_of_its_own():
     assert abs(np.corrcoef(one, two)[0, 1]) < 5 / np.sqrt(len(one))
 
 
-def test_a_gradient_far_above_the_usual_is_shortened_and_counts_as_it_was_kept():
+def test_a_gradient_far_above_the_running_mean_is_clipped_and_counts_as_clipped():
     trainer = small_trainer(clip_ratio=100.0)
     direction = tf.ones(25) / 5
-    # Usual lengths: 1, then the running means of what was kept.
+    # The running mean starts at 1 and follows the clipped norms.
     for norm, kept in ((0.5, 0.5), (1e6, 99.5), (np.float32(2e-7), 2e-7), (1e6, 100 * 0.99 * (0.99 * 0.995 + 0.995))):
         gradient = norm * direction
         np.testing.assert_allclose(trainer._clip(gradient, tf.norm(gradient)), kept * direction, rtol=1e-5)
     np.testing.assert_array_equal(trainer._clip(tf.zeros(3), tf.constant(0.0)), tf.zeros(3))
 
 
-def test_a_gradient_that_is_not_finite_is_left_out():
+def test_a_gradient_that_is_not_finite_counts_as_0():
     trainer = small_trainer(clip_ratio=100.0)
     for broken in (np.inf, np.nan):
         gradient = tf.constant([1.0, broken])
@@ -101,13 +101,15 @@ def test_a_gradient_that_is_not_finite_is_left_out():
 @pytest.mark.parametrize("clip_ratio, goes_on", [(100.0, True), (0.0, False)])
 def test_a_gradient_that_is_not_finite_ends_training_only_where_nothing_clips(clip_ratio, goes_on):
     trainer = small_trainer(clip_ratio=clip_ratio)
-    trainer.loss = lambda targets, logits, mask: tf.sqrt(0 * tf.reduce_sum(logits))  # 0, of slope 0 times infinity
+    trainer.loss = lambda targets, logits, mask: tf.sqrt(
+        0 * tf.reduce_sum(logits)
+    )  # the value is 0, its gradient is 0 times infinity
     before = trainer.weights.numpy()
     assert trainer.advance(2) is goes_on
     assert (not goes_on) or np.array_equal(trainer.weights, before)
 
 
-def test_a_gradient_of_length_1_is_never_shortened_by_a_ratio_of_100():
+def test_a_gradient_of_norm_1_is_never_clipped_by_a_ratio_of_100():
     trainer = small_trainer(clip_ratio=100.0)
     trainer._usual_norm.assign(1e-9)
     for norm, kept in ((1.0, 1.0), (1.5, 1.0)):
@@ -130,7 +132,7 @@ def test_a_weight_out_of_range_stops_training_at_once():
 
 
 def test_weights_that_the_last_update_broke_are_noticed():
-    """The loss was finite: it was taken before the update."""
+    """The loss is finite, because it is computed before the update."""
     assert not small_trainer(learning_rate=3e38).advance(1)
 
 
@@ -141,7 +143,7 @@ def test_streams_of_one_seed_are_apart():
 
 
 def test_the_recipe_learns():
-    """The default recipe on a small NTM and short sequences comes to copy without an error."""
+    """The default recipe trains a small NTM to copy short sequences without an error."""
     small = {"controller_units": 32, "memory_locations": 16, "memory_width": 12}
     config = default_config().replace(task={"max_length": 5}, model=small)
     trainer = build_trainer(config)
