@@ -53,11 +53,13 @@ class OptimizerOptions:
     )
     rho: float = option(number_from_zero, "decay of the running means of gradients and their squares")
     momentum: float = option(number_from_zero, "momentum, at most 1")
-    epsilon: float = option(number_from_zero, "added to the variance under the root")
+    epsilon: float = option(number_from_zero, "number added to the variance, under the square root")
     centered: bool = option(None, "divide by the std of the gradient, not by its root mean square")
     global_clipnorm: float | None = option(number_from_zero, "clip the gradient norm to N; 0: do not clip")
     clipvalue: float | None = option(number_from_zero, "clip each element of the gradient to +-N; 0: do not clip")
-    initial_velocity: float | None = option(number_from_zero, "initial running mean of the squared gradient", None)
+    initial_velocity: float | None = option(
+        number_from_zero, "initial running mean of the squared gradient; 0 if not given", None
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +67,7 @@ class OptimizerOptions:
 class TrainingOptions:
     """The options of `Trainer`."""
 
-    loss: str = option(tuple(LOSSES), "sum: nats per sequence, mean: nats per bit")
+    loss: str = option(tuple(LOSSES), "training loss; sum: nats per sequence, mean: nats per bit")
     batch_size: int = option(COUNT, "sequences per update")
     weight_noise: float = option(number_from_zero, "std of the noise on the weights in an update")
     clip_ratio: float = option(

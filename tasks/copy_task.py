@@ -32,7 +32,7 @@ class CopyTask(Task):
 
     min_length: int = option(1, "smallest number of vectors")
     max_length: int = option(20, "largest number of vectors")
-    every_step: bool = option(False, "count the errors of every step, not of the copy alone")
+    every_step: bool = option(False, "score every step and channel, not only the answer")
 
     name: ClassVar[str] = "copy"
     input_size: ClassVar[int] = BITS + 2
