@@ -1,68 +1,86 @@
-"""Does the reference's sharpening, to the letter, train to NaN, and ours never?
+"""Does training reach NaN with the reference's form of sharpening, and never with ours?
 
-Trains the reference preset with each form of equation (9), in float32, seed by seed, until an update that is not finite
-or the last iteration: `python -m benchmarks.literal_sharpening --max-length=20 --seeds=3`.
+Trains the reference preset with each form of equation (9), in float32, seed by seed, until an update is not finite or
+until the last iteration: `python -m benchmarks.literal_sharpening --max-length=20 --seeds=3`.
 """
 
 import sys
 
-from experiment.command_line import Parser, quiet_stderr, whole_number
+from experiment.command_line import Parser, start, whole_number
 
-with quiet_stderr():
+with start():
     import tensorflow as tf
 
-    from experiment import build_trainer, default_config
-    from ntm import addressing
+    from experiment.build import build_trainer
+    from experiment.config import default_config
+    from ntm import NTM, NTMCell, NTMState
 
 
 def literal_sharpen(weightings, sharpness):
-    """w^gamma / sum(w^gamma), as the reference computes it."""
+    """w^gamma / sum(w^gamma), as the reference computes it. Arguments as in `ntm.addressing.sharpen`."""
     powers = weightings ** sharpness[..., tf.newaxis]
     return powers / tf.reduce_sum(powers, axis=-1, keepdims=True)
 
 
-def literal_slopes(norms, similarities, previous_weightings, weightings, *parameters):
-    """In place of `address_slopes`, which is of our sharpening: all that TensorFlow needs to differentiate."""
-    return previous_weightings, *parameters
+class LiteralCell(NTMCell):
+    """An NTMCell with the reference's form of sharpening."""
+
+    def address(self, similarities, previous_weightings, parameters):
+        stages = super().address(similarities, previous_weightings, parameters)
+        return stages._replace(weightings=literal_sharpen(stages.shifted, parameters.sharpness))
 
 
-def automatic_gradient(slopes, memory, d_weightings):
-    """TensorFlow's gradient of `address`, in place of ours."""
-    arguments = tf.linalg.matrix_transpose(memory), *slopes
-    with tf.GradientTape() as tape:
-        tape.watch(arguments)
-        weightings = addressing.address(*arguments)
-    d_memory, *gradients = tape.gradient(weightings, arguments, d_weightings)
-    return tf.linalg.matrix_transpose(d_memory), *gradients
+class LiteralNTM(NTM):
+    """An NTM with a LiteralCell. TensorFlow differentiates it: the backward pass of `ntm` is for our sharpening."""
+
+    cell_class = LiteralCell
+
+    def run(self, inputs, mask=None, initial_state=None, steps=None):
+        """As `NTM.run`, without a mask."""
+        length = inputs.shape[1]
+        steps = length if steps is None else steps
+        state = self.initial_state(tf.shape(inputs)[0]) if initial_state is None else initial_state
+        inputs = tf.transpose(inputs, [1, 0, 2])
+
+        def step(t, state, outputs):
+            output, state = self.cell(inputs[t], state)
+            return t + 1, state, outputs.write(t, output)
+
+        shape = [inputs.shape[1], self.cell.output_size]
+        outputs = tf.TensorArray(inputs.dtype, length, element_shape=shape)
+        # XLA differentiates a loop only if it has a constant bound.
+        _, final, outputs = tf.while_loop(
+            lambda t, *_: t < steps, step, (0, state.flat(), outputs), maximum_iterations=length
+        )
+        logits = self.output_layer(tf.transpose(outputs.stack(), [1, 0, 2]))
+        return logits, NTMState.from_flat(final)
 
 
-def main(argv=None):
+FORMS = {"pow and divide": LiteralNTM, "softmax of log": NTM}
+
+
+def main(argv=None) -> int:
     parser = Parser(prog="benchmarks.literal_sharpening", description=__doc__.splitlines()[0])
     parser.add_argument("--max-length", type=whole_number(1), default=20, metavar="N", help="(default 20)")
     parser.add_argument("--iterations", type=whole_number(1), default=20_000, metavar="N", help="(default 20000)")
     parser.add_argument("--seeds", type=whole_number(1), default=3, metavar="N", help="seeds 0 to N-1 (default 3)")
-    parser.add_argument("--forms", default="pow and divide,softmax of log", help="(default both: %(default)s)")
+    parser.add_argument("--forms", default=",".join(FORMS), help="(default both: %(default)s)")
     arguments = parser.parse_args(argv)
-    tf.get_logger().setLevel("ERROR")  # each seed is traced anew, of which TensorFlow would warn
-    forms = {
-        "softmax of log": (addressing.sharpen, addressing.address_slopes, addressing.address_gradient),
-        "pow and divide": (literal_sharpen, literal_slopes, automatic_gradient),
-    }
-    for name in arguments.forms.split(","):
-        addressing.sharpen, addressing.address_slopes, addressing.address_gradient = forms[name]
+    tf.get_logger().setLevel("ERROR")  # TensorFlow would warn that each seed is traced anew
+    for form in arguments.forms.split(","):
         for seed in range(arguments.seeds):
-            config = default_config(preset="reference")
-            config["seed"] = seed
-            config["task"]["max_length"] = arguments.max_length
-            trainer = build_trainer(config)
+            config = default_config(preset="reference").replace(
+                run={"seed": seed}, task={"max_length": arguments.max_length}
+            )
+            trainer = build_trainer(config, model_class=FORMS[form])
             finite = trainer.advance(arguments.iterations)
-            metrics = trainer.metrics()
+            distance = trainer.metrics().hamming_distance
             outcome = (
-                f"finite for {arguments.iterations} iterations, mean Hamming distance {metrics.hamming_distance:.2f}"
+                f"finite for {arguments.iterations} iterations, mean Hamming distance {distance:.2f}"
                 if finite
                 else f"not finite at iteration {int(trainer.iteration)}"
             )
-            print(f"{name}, seed {seed}: {outcome}", flush=True)
+            print(f"{form}, seed {seed}: {outcome}", flush=True)
     return 0
 
 

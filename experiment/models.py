@@ -13,7 +13,7 @@ from ntm import LSTM, NTM, InitialValues, NTMCell
 @dataclasses.dataclass(frozen=True)
 @defaults_of(NTMCell, NTM, InitialValues)
 class NTMOptions:
-    """The options of `ntm.NTM`, initial values included. NTMCell's docstring explains each."""
+    """The options of `ntm.NTM`, initial values included. NTMCell and InitialValues explain each."""
 
     name: str  # "ntm-lstm" or "ntm-feedforward"
     output_bias: bool = option(None, "give the output layer a bias")

@@ -6,6 +6,7 @@ from experiment.checkpoints import read_tensors
 from experiment.errors import CheckpointError
 from experiment.models import ntm_arguments
 from ntm import NTM
+from ntm.addressing import AddressingParameters
 from ntm.heads import HeadParameters
 
 # Options of the NTM that give the reference's architecture. The checkpoint's shapes give the sizes of its vectors.
@@ -103,12 +104,14 @@ def _interface_columns(width):
     heads = np.array([0, width + 6])[:, np.newaxis]  # first columns of the read head and of the write head
     vectors = np.arange(width)
     columns = HeadParameters(
-        keys=heads + vectors,
-        strengths=heads + width,
-        gates=heads + width + 1,
-        shifts=heads + width + [5, 4, 3],  # the reference's first shift weight is offset +1
-        sharpness=heads + width + 2,
+        addressing=AddressingParameters(
+            keys=heads + vectors,
+            strengths=heads + width,
+            gates=heads + width + 1,
+            shifts=heads + width + [5, 4, 3],  # the reference's first shift weight is offset +1
+            sharpness=heads + width + 2,
+        ),
         erase_vectors=2 * (width + 6) + vectors,
         add_vectors=2 * (width + 6) + width + vectors,
     )
-    return np.concatenate([part.ravel() for part in columns])
+    return np.concatenate([part.ravel() for part in (*columns.addressing, columns.erase_vectors, columns.add_vectors)])

@@ -100,12 +100,13 @@ class NTM(SequenceModel):
     """
 
     state_type = NTMState
+    cell_class = NTMCell  # a subclass of NTM may have a cell of another class
 
     def __init__(self, output_size, output_bias=True, name=None, dtype=None, trainable=True, **cell_options):
         super().__init__(name=name, dtype=dtype, trainable=trainable)
         if output_size < 1:
             raise ValueError(f"output_size={output_size} must be at least 1")
-        self.cell = NTMCell(**cell_options, dtype=self.dtype_policy, name="cell")
+        self.cell = self.cell_class(**cell_options, dtype=self.dtype_policy, name="cell")
         self.options = {"output_size": output_size, "output_bias": output_bias, **self.cell.options}
         self.supports_masking = True
         self.output_layer = keras.layers.Dense(

@@ -90,9 +90,9 @@ def test_a_checkpoint_runs_as_the_reference_describes_itself(tensors, batch, rng
         expected, state = reference_step(tensors, inputs[:, t], state)
         # Rounding errors of float32 over up to seven steps, with logits of about 5.
         np.testing.assert_allclose(logits[:, t], expected, atol=1e-4)
-        np.testing.assert_allclose(trace.memory[:, t], state[0], atol=1e-4)
-        np.testing.assert_allclose(trace.read_weightings[:, t], state[1], atol=1e-4)
-        np.testing.assert_allclose(trace.write_weightings[:, t], state[2], atol=1e-4)
+        np.testing.assert_allclose(trace.state.memory[:, t], state[0], atol=1e-4)
+        np.testing.assert_allclose(trace.state.read_weightings[:, t], state[1], atol=1e-4)
+        np.testing.assert_allclose(trace.state.write_weightings[:, t], state[2], atol=1e-4)
 
 
 def test_evaluate_runs_a_checkpoint_from_either_controller_state(rng, tmp_path, capsys):
@@ -229,14 +229,14 @@ def test_the_published_weights_give_the_same_results_as_in_the_reference():
     golden = np.load(Path(PREFIX).parent / "golden.npz")
     model = load_reference_checkpoint(PREFIX, memory_locations=golden["memory"].shape[1])
     state = NTMState(
-        golden["memory"],
-        golden["read_weightings"],
-        golden["write_weightings"],
-        golden["read_vectors"],
-        (golden["lstm_h"], golden["lstm_c"]),
+        memory=golden["memory"],
+        read_weightings=golden["read_weightings"],
+        write_weightings=golden["write_weightings"],
+        read_vectors=golden["read_vectors"],
+        controller=(golden["lstm_h"], golden["lstm_c"]),
     )
     logits, trace = model.trace(golden["inputs"], initial_state=state)
     np.testing.assert_allclose(logits, golden["logits"], atol=1e-4)
-    np.testing.assert_allclose(trace.read_weightings, golden["trace_read_weightings"], atol=1e-4)
-    np.testing.assert_allclose(trace.write_weightings, golden["trace_write_weightings"], atol=1e-4)
+    np.testing.assert_allclose(trace.state.read_weightings, golden["trace_read_weightings"], atol=1e-4)
+    np.testing.assert_allclose(trace.state.write_weightings, golden["trace_write_weightings"], atol=1e-4)
     np.testing.assert_allclose(model(golden["inputs"], initial_state=state), golden["logits"], atol=1e-4)
