@@ -262,4 +262,5 @@ def test_options_set_numbers_of_every_section(here, capsys):
     assert config["model"]["write_gate_bias"] == -1 and config["model"]["heads_bias"] is False
     assert config["optimizer"]["momentum"] == 0.5 and config["optimizer"]["clipvalue"] == 3
     assert config["training"]["loss"] == "mean" and config["task"]["every_step"] is True
+    capsys.readouterr()
     assert "--clipvalue=3.0 needs --global-clipnorm=0" in refused(capsys, train.main, "--clipvalue=3")
