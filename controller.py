@@ -1,4 +1,4 @@
-"""The controllers: the front door to ntm.controller."""
+"""The controllers, re-exported from ntm.controller."""
 
 from ntm.controller import FeedforwardController, LSTMController
 

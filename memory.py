@@ -1,4 +1,4 @@
-"""The memory and its addressing, equations (2) to (9): the front door to ntm.memory and ntm.addressing."""
+"""The memory and its addressing, equations (2) to (9), re-exported from ntm.memory and ntm.addressing."""
 
 from ntm.addressing import address, content_weighting, interpolate, sharpen, shift
 from ntm.memory import read, write

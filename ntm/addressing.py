@@ -1,7 +1,7 @@
 """Addressing: where a head looks. Section 3.3 of Graves et al. (2014), equations (5) to (9).
 
-Pure functions of tensors. B batch, H heads, N memory locations, W memory width, S shift range. Their derivatives are in
-derivatives.py.
+Pure functions of tensors. B batch, H heads, N memory locations, W memory width, S shift range. The derivatives of these
+functions are in derivatives.py.
 """
 
 from typing import NamedTuple
@@ -48,7 +48,7 @@ def address(memory, previous_weightings, parameters):
 
 
 def addressing_stages(similarities, previous_weightings, parameters):
-    """Figure 2, stage by stage.
+    """Computes the four weightings of Figure 2, stage by stage.
 
     Args:
         similarities: [B, H, N], the `cosine_similarities` of the keys to the memory.
@@ -136,7 +136,7 @@ def cosine_similarities(cells, inverse_norms, keys):
 
     Args:
         cells: [B, W, N], the transposed memory.
-        inverse_norms: [B, 1, N], its `inverse_location_norms`. They are an argument because two calls may share them.
+        inverse_norms: [B, 1, N], the memory's `inverse_location_norms`; an argument, so that two calls can share them.
         keys: [B, H, W].
 
     Returns:
@@ -176,12 +176,12 @@ def rotations(padded, offsets):
 
 
 def tiny(values):
-    """The smallest normal number of the values' float type. `sharpen` takes the logarithm of nothing smaller."""
+    """The smallest normal number of the values' float type. `sharpen` replaces smaller weights by this number."""
     return np.finfo(values.dtype.as_numpy_dtype).tiny
 
 
 def _match(similarities, strengths):
-    """Equation (5), from the similarities [B, H, N] on."""
+    """Equation (5), given the similarities [B, H, N]."""
     return tf.nn.softmax(strengths[..., tf.newaxis] * similarities)
 
 

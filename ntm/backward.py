@@ -1,17 +1,17 @@
 """The gradient of a whole sequence, written out by hand. A reader can skip this file and still understand the machine.
 
 Differentiating tf.while_loop stores every intermediate value of every step and makes every step add to every weight's
-gradient. Here:
+gradient. This file avoids both:
 
 *   The backward pass takes the steps in chunks, the last chunk first. It computes the residuals (the quantities that
     gradients are multiplied by) of all steps of a chunk at once, from the History of the forward pass.
-*   The loop over the steps of a chunk, last step first, then only carries the gradient of the state. It is linear in
-    this gradient.
+*   The loop over the steps of a chunk, last step first, then only carries the gradient of the state. Every step of this
+    loop is linear in that gradient.
 *   A linear layer y = x V, used at every step, has the gradient dV = sum over t of x_t^T dy_t: one matrix product for
     each chunk.
 
-The derivative of one step is in step_gradient.py, of each equation in derivatives.py, of the controllers in
-controller.py.
+The derivative of one step is in step_gradient.py. The derivatives of the equations are in derivatives.py. The
+derivatives of the controllers are in controller.py.
 """
 
 from typing import NamedTuple
@@ -46,7 +46,7 @@ class InputGradients(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """A chunk of C steps on the way back."""
+    """A chunk of C steps in the backward pass."""
 
     start: tf.Tensor  # scalar: its first step
     num_steps: tf.Tensor  # scalar: the number of its steps that ran
@@ -57,7 +57,7 @@ class Chunk(NamedTuple):
 
 
 class LayerGradients(NamedTuple):
-    """The gradients of the results of a chunk's two linear layers; TensorArrays inside the loop."""
+    """The gradients of the two linear layers' outputs, for a chunk. Inside the loop the fields are TensorArrays."""
 
     preactivations: tf.Tensor  # [C, B, gates * U]
     head_values: tf.Tensor  # [C, B, P]
@@ -103,7 +103,7 @@ def backward(cell, weights, sequences, history, d_outputs):
     chunks = leading_size(inputs) // size
     d_inputs = tf.TensorArray(inputs.dtype, chunks, element_shape=[size, *inputs.shape[1:]])
     initial = d_outputs.final_state, zeros_like(weights), d_inputs
-    if isinstance(chunks, int) and chunks == 1:  # without a loop XLA knows that there is nothing to add up
+    if isinstance(chunks, int) and chunks == 1:  # without a loop, XLA need not add to zeros
         _, *totals = chunk_gradient(0, *initial)
     else:
         last = (sequences.num_steps - 1) // size
@@ -114,7 +114,7 @@ def backward(cell, weights, sequences, history, d_outputs):
 
 
 def _chunk(cell, sequences, history, d_outputs, start):
-    """The Chunk that begins at a step, and the rows [C, B, I + R*W (+ U)] that its controller weights multiplied."""
+    """The Chunk from step `start`, and the rows [C, B, I + R*W (+ U)] that its controller weights multiplied."""
     size = chunk_size(sequences.inputs)
     states = history.states._replace(cells=())  # the loop over the steps looks the cells up itself
     before, after = cut(states, start, size), cut(states, start + 1, size)

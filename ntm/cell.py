@@ -30,8 +30,9 @@ class NTMCell(keras.layers.Layer):
     The write heads act first, all on the memory that the previous step left. The read heads then act on the memory just
     written.
 
-    Keras's RNN handles states of one axis best. With `return_state=True` in a functional model it takes the shape of
-    the memory for two states. `reset_state()` of a stateful RNN writes zeros, not the initial state.
+    Keras's RNN is made for states with one axis, but the memory has two. With `return_state=True` in a functional
+    model, Keras mistakes the shape of the memory for two states. `reset_state()` of a stateful RNN writes zeros, not
+    the initial state.
 
     Args:
         controller: "lstm" or "feedforward".
@@ -40,19 +41,19 @@ class NTMCell(keras.layers.Layer):
         memory_width: W.
         read_heads: R.
         write_heads: Q.
-        shift_range: S. A head may shift by -S to +S locations a step, so 2S+1 <= N.
+        shift_range: S. A head may shift by -S to +S locations per step, so 2S+1 <= N.
         output_reads: whether the cell's output holds the read vectors beside the controller's output.
         heads_bias: whether the heads' layer has a bias.
         bounded_vectors: whether keys and add vectors pass through tanh; otherwise they are linear.
-        smallest_strength: the strength of a head whose softplus is 0.
+        smallest_strength: the lower bound of a head's strength, which is smallest_strength + softplus(value).
         initial_state: "learned" or "random". A learned state is trained. All locations of its memory hold the same row,
             so that a sequence may begin anywhere and go on to locations that training never reached. A random state is
             drawn for each sequence, as the reference draws it (see `ntm.state.random_state`).
         initial_values: InitialValues, or a dict of its fields.
-        gradient_clip: a bound on gradients, element by element, at every step of the backward pass: on the gradients of
-            the controller's pre-activations and of the heads' parameters before their activations. 0 means no bound. It
-            keeps the product of many steps small (Graves 2013, "Generating sequences with recurrent neural networks",
-            section 2.1, bounds an LSTM's). The bound is in units of the loss.
+        gradient_clip: a bound on each element of two gradients, at every step of the backward pass. They are the
+            gradients of the controller's pre-activations and of the heads' parameters before their activations. 0 means
+            no bound. The bound keeps the product of many steps small. It is in units of the loss. Graves (2013,
+            "Generating sequences with recurrent neural networks", section 2.1) bounds the gradients of an LSTM.
 
     Raises:
         ValueError: an argument is out of range; the message names it and its value.
@@ -143,7 +144,7 @@ class NTMCell(keras.layers.Layer):
         self.controller.build(input_shape[-1], self.read_heads * self.memory_width)
         self.heads.build((None, self.controller_units))
         if self.options["initial_state"] == "learned":
-            # Weightings are stored as logits, so that training cannot push them off the simplex.
+            # Weightings are stored as logits. Whatever training does, they then stay positive and sum to 1.
             names = [*NTMState._fields[:4], *(f"controller_{i}" for i in range(len(self._state_shapes.controller)))]
             shapes = [(1, self.memory_width), *self._state_shapes.flat()[1:]]
             initializers = {
@@ -165,8 +166,8 @@ class NTMCell(keras.layers.Layer):
 
         Args:
             batch_size: B.
-            seed: a pair of integers that determines a random initial state. Without it every call draws anew. A learned
-                initial state ignores it.
+            seed: a pair of integers that determines a random initial state. With None, every call draws another state.
+                A learned initial state ignores the seed.
         """
         if self.options["initial_state"] == "learned":
             return self._learned_state(batch_size)
@@ -239,7 +240,10 @@ class NTMCell(keras.layers.Layer):
         )
 
     def address(self, similarities, previous_weightings, parameters):
-        """Equations (5) to (9), `ntm.addressing.addressing_stages`. A subclass with other equations has no unroll."""
+        """Equations (5) to (9): `ntm.addressing.addressing_stages`.
+
+        A subclass with other equations cannot use `unroll`.
+        """
         return addressing_stages(similarities, previous_weightings, parameters)
 
     def of_read_heads(self, parameters):
@@ -255,8 +259,8 @@ class NTMCell(keras.layers.Layer):
 
         Args:
             parameters: the step's HeadParameters.
-            record: its StepRecord.
-            before: the LoopState before it.
+            record: the step's StepRecord.
+            before: the LoopState before the step.
         """
         reading = self.address(
             record.read_similarities, before.read_weightings, self.of_read_heads(parameters.addressing)
@@ -271,7 +275,7 @@ class NTMCell(keras.layers.Layer):
         return tf.clip_by_value(gradient, -self.gradient_clip, self.gradient_clip) if self.gradient_clip else gradient
 
     def _with_clipped_gradient(self, values):
-        """The values, unchanged. Automatic differentiation clips their gradient."""
+        """Returns the values unchanged. Automatic differentiation then clips their gradient."""
         if not self.gradient_clip:
             return values
         return tf.custom_gradient(lambda values: (values, self.clip_gradient))(values)

@@ -4,7 +4,8 @@ A controller is one linear layer, whose results (the pre-activations) pass throu
 
     output, state = activate(row(inputs, read_vectors, state) @ weights + bias, state)
 
-Because the two are apart, the gradient of the weights is one matrix product for many steps (see backward.py).
+Because layer and function are separate, the gradient of the weights is one matrix product for many steps (see
+backward.py).
 """
 
 import abc
@@ -24,7 +25,7 @@ class Controller(keras.layers.Layer, abc.ABC):
 
     gates = 1  # pre-activations per unit
     # Widths of the state's tensors. The first tensor, if there is one, is the controller's last output: `row` feeds it
-    # back, and `activate` does not look at it.
+    # back, and `activate` does not use it.
     state_sizes = ()
 
     def __init__(self, units, recurrent_std=0.1, **kwargs):
@@ -45,7 +46,7 @@ class Controller(keras.layers.Layer, abc.ABC):
 
     @abc.abstractmethod
     def activate_residuals(self, preactivations, state, new_state):
-        """What `activate_gradient` needs. Any number of steps may be computed at once.
+        """Precomputes what `activate_gradient` needs. Any number of steps may be computed at once.
 
         Args:
             preactivations, state: the arguments of `activate`.
@@ -98,11 +99,11 @@ class Controller(keras.layers.Layer, abc.ABC):
 
 
 class LSTMResiduals(NamedTuple):
-    """The slopes of an LSTM's equations. g_i, g_f, g_o are its gates, j its candidate, c its cell."""
+    """The derivatives in an LSTM's equations. g_i, g_f, g_o are its gates, j its candidate, c its cell."""
 
     cell_slope: tf.Tensor  # [..., U], dh/dc of h = g_o tanh(c)
     forget_gate: tf.Tensor  # [..., U], dc/dc_previous of c = g_f c_previous + g_i j
-    preactivation_slopes: tf.Tensor  # [..., 4U]: dc by the first three quarters, dh by the last
+    preactivation_slopes: tf.Tensor  # [..., 4U]: of c for the first three quarters, of h for the last
 
 
 @keras.saving.register_keras_serializable(package="ntm")
@@ -162,7 +163,7 @@ class LSTMController(Controller):
 
 
 class FeedforwardResiduals(NamedTuple):
-    """The slope of a feedforward controller's activation."""
+    """The derivative of a feedforward controller's activation."""
 
     slopes: tf.Tensor  # [..., U], tanh' = 1 - tanh^2
 

@@ -1,8 +1,8 @@
-"""The derivative of each equation, for the backward pass in backward.py. A reader of the forward machine can skip it.
+"""The derivative of each equation, for the backward pass in backward.py. A reader can skip this file.
 
 Each function is named after the function that it differentiates. `d_x` is the gradient of the loss with respect to x.
-Residuals are the quantities, known before any gradient is, by which a gradient is multiplied. <x, y> is the sum over
-locations of x(i) y(i). Sizes are named as in addressing.py and memory.py.
+Residuals are the quantities that gradients are multiplied by. They are known before any gradient. <x, y> is the sum of
+x(i) y(i) over locations. Sizes are named as in addressing.py and memory.py.
 
 A softmax y = softmax(x) has the derivative dx = y (dy - <y, dy>).
 """
@@ -28,7 +28,8 @@ from ntm.memory import kept_shares
 class AddressingResiduals(NamedTuple):
     """The quantities that `addressing_gradient` multiplies gradients by.
 
-    A matrix whose rows are several quantities takes them all through one matrix product.
+    w' is the previous weighting. Quantities that multiply the same gradient are the rows of one matrix, so that one
+    matrix product computes all of their sums.
     """
 
     sharpen_rows: tf.Tensor  # [B, H, 2, N]: w; w (log w~ - <w, log w~>)
@@ -44,7 +45,7 @@ class AddressingResiduals(NamedTuple):
 
 
 class AddressingGradients(NamedTuple):
-    """The gradients of `addressing_stages` with respect to the memory and its two other arguments."""
+    """The gradients of one addressing with respect to memory, previous weightings and parameters."""
 
     cells: tf.Tensor  # [B, W, N], transposed memory
     previous_weightings: tf.Tensor  # [B, H, N]
@@ -109,8 +110,8 @@ def addressing_gradient(residuals, cells, d_weightings):
                                                               dM(i) = p(i) (k - M(i) k . M(i) / |M(i)|^2)
                                                               dk = sum_i p(i) M(i) - k beta dbeta / |k|^2
 
-    A norm below 1e-6 counts as 1e-6 in the equations. The gradient does not know this limit: for a shorter key or
-    location it is approximate, for a zero one exact.
+    A norm below 1e-6 counts as 1e-6 in the equations. The gradient ignores this limit. It is exact for a zero
+    key or location, and approximate for a key or location with a norm between 0 and 1e-6.
 
     Args:
         residuals: AddressingResiduals.
@@ -217,8 +218,8 @@ def write_gradient(cells, weightings, erase_vectors, add_vectors, d_written):
 def activation_slopes(heads, parameters):
     """The derivative of each activation in `Heads.activate`, from the activation's result alone.
 
-    tanh' = 1 - y^2 and sigmoid' = y (1 - y). softplus' = 1 - e^-y, where y is counted from the parameter's smallest
-    value. The slope of a softmax is its result; `activate_gradient` supplies the rest.
+    tanh' = 1 - y^2 and sigmoid' = y (1 - y). softplus' = 1 - e^-y, where y is the parameter minus its smallest value.
+    For a softmax this function returns the result y; `activate_gradient` subtracts the weighted mean of the gradients.
 
     Args:
         heads: Heads.

@@ -16,7 +16,7 @@ class HeadParameters(NamedTuple):
     The H heads are the R read heads, then the Q write heads. Only write heads erase and add.
     """
 
-    addressing: AddressingParameters  # of all heads, [..., H, W], [..., H] and [..., H, 2S+1]
+    addressing: AddressingParameters  # for all heads: [..., H, W], [..., H] and [..., H, 2S+1]
     erase_vectors: tf.Tensor  # [..., Q, W], e
     add_vectors: tf.Tensor  # [..., Q, W], a
 
@@ -38,10 +38,10 @@ class Heads(keras.layers.Layer):
         write_heads: Q.
         shift_range: S.
         bounded_vectors: whether keys and add vectors pass through tanh; otherwise they are linear.
-        smallest_strength: the strength of a head whose softplus is 0.
+        smallest_strength: the lower bound of a head's strength, which is smallest_strength + softplus(value).
         use_bias: whether the layer has a bias.
-        initial_values: InitialValues. The layer's kernel has `heads_std`; the biases that InitialValues does not name
-            start at 0.
+        initial_values: InitialValues. `heads_std` is the std of the layer's initial kernel. Biases without a field in
+            InitialValues start at 0.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Heads(keras.layers.Layer):
             shape=(input_shape[-1], sum(self.sizes)),
             initializer=keras.initializers.RandomNormal(stddev=self.initial_values.heads_std),
         )
-        # A layer without a bias has one that is 0 and not trained: the layer is one expression either way.
+        # Without `use_bias`, the bias is 0 and is not trained. The layer is then the same expression in both cases.
         self.bias = self.add_weight(
             name="bias",
             shape=(sum(self.sizes),),

@@ -105,7 +105,7 @@ class LSTM(SequenceModel):
 
 
 def _unroll(layer, inputs, state, steps):
-    """Runs one layer over a batch of sequences. Its gradient is written out, as in backward.py.
+    """Runs one layer over a batch of sequences. The gradient is written by hand, as in backward.py.
 
     Args:
         layer: LSTMController.
@@ -137,7 +137,7 @@ def _unroll(layer, inputs, state, steps):
 
 
 class _History(NamedTuple):
-    """What the forward pass of a layer leaves for the backward pass."""
+    """The results of a layer's forward pass that its backward pass needs."""
 
     preactivations: tf.Tensor  # [T, B, 4U]
     outputs: tf.Tensor  # [T+1, B, U]: step t starts from entry t and leaves entry t+1
@@ -145,7 +145,7 @@ class _History(NamedTuple):
 
 
 def _forward(layer, from_below, recurrent_kernel, state, steps):
-    """Runs the steps, given the part [T, B, 4U] of the pre-activations that comes from below.
+    """Runs the steps, given the part [T, B, 4U] of the pre-activations that comes from the layer below.
 
     Returns:
         _History, and output and cell after the last step.

@@ -12,7 +12,7 @@ from ntm.unroll import trace, unroll
 
 
 class SequenceModel(keras.Model, abc.ABC):
-    """The contract of a model over sequences: it starts from a state of its own and ends in a linear output layer.
+    """The contract of a model over sequences. Such a model has an initial state and a linear output layer.
 
     Subclasses set `options`, a dict of their constructor's arguments, and `state_type`, a NamedTuple.
     """
@@ -20,11 +20,11 @@ class SequenceModel(keras.Model, abc.ABC):
     @property
     @abc.abstractmethod
     def input_size(self):
-        """I, of a model that is built."""
+        """I, the number of input channels. The model must be built."""
 
     @abc.abstractmethod
     def run(self, inputs, initial_state=None, steps=None):
-        """Runs a batch of sequences and tells where it ended, so that a long sequence can be run piece by piece.
+        """Runs a batch of sequences. Returns the final state too, so that a long sequence can be run piece by piece.
 
         Args:
             inputs: [B, T, I].
@@ -50,7 +50,7 @@ class SequenceModel(keras.Model, abc.ABC):
 
     @abc.abstractmethod
     def _initial_state(self, batch_size, seed):
-        """`initial_state` of a model that is built."""
+        """Computes `initial_state`. The model must be built."""
 
     def get_config(self):
         return {**super().get_config(), **self.options}
@@ -63,7 +63,7 @@ class SequenceModel(keras.Model, abc.ABC):
 
         Args:
             batch_size: B.
-            seed: as for `NTMCell.get_initial_state`. A state in which nothing is drawn ignores it.
+            seed: as for `NTMCell.get_initial_state`. A state without random values ignores it.
 
         Raises:
             ValueError: the model has no weights yet: call it once, or `build` it.
@@ -73,7 +73,7 @@ class SequenceModel(keras.Model, abc.ABC):
         return self._initial_state(batch_size, seed)
 
     def _prepare(self, inputs):
-        """Casts the inputs to tensors and builds the model for them. Keras does this for `call` alone."""
+        """Casts the inputs to tensors and builds the model for them. Keras does this only for `call`."""
         inputs = tf.cast(inputs, self.compute_dtype)
         if not self.built:
             self.build(inputs.shape)
@@ -151,7 +151,7 @@ class NTM(SequenceModel):
         return self.run(inputs, mask=mask, initial_state=initial_state, steps=steps)[0]
 
     def run(self, inputs, mask=None, initial_state=None, steps=None):
-        """`call` that returns the final state too: logits [B, T, O] and an NTMState."""
+        """Like `call`, but returns the final state too: logits [B, T, O] and an NTMState."""
         inputs = self._prepare(inputs)
         outputs, final_state = unroll(self.cell, inputs, self._state_or_initial(inputs, initial_state), mask, steps)
         return self.output_layer(outputs), final_state

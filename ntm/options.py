@@ -1,4 +1,4 @@
-"""The options of an NTMCell: the initial values among them, and the range of each."""
+"""The options of an NTMCell: the initial values, and the allowed range of each option."""
 
 import dataclasses
 
@@ -9,8 +9,8 @@ from ntm.controller import CONTROLLERS
 class InitialValues:
     """Initial values of an `NTMCell`'s weights and of its learned initial state.
 
-    By default a read head begins by content and a write head by location. Biases of the heads have no effect in a cell
-    without `heads_bias`, and biases of the shift none in a cell with `shift_range=0`.
+    By default, an untrained read head finds locations by content, and an untrained write head moves by location. Biases
+    of the heads have no effect in a cell without `heads_bias`. Shift biases have no effect if `shift_range` is 0.
     """
 
     forget_bias: float = 0.0  # bias of the LSTM controller's forget gate
@@ -21,20 +21,20 @@ class InitialValues:
     write_gate_bias: float = -4.0  # bias of the write heads' gates, before sigmoid; below 0 favours location
     write_sharpness_bias: float = 2.0  # bias of the write heads' sharpness, before softplus
     read_shift_bias: float = 0.0  # bias of the read heads' shift by +1, before softmax
-    write_shift_bias: float = 0.0  # bias of the write heads' shift by +1; with 4 and S = 1, 0.96 of the weight goes on
+    write_shift_bias: float = 0.0  # bias of the write heads' shift by +1; 4 moves 0.96 of the weight on if S = 1
     memory_std: float = 1.0  # std of the one row that all locations of a learned memory start with
-    write_peak: float = 6.0  # logit of location 0, less the other locations' logits, in a learned write weighting
+    write_peak: float = 6.0  # logit of location 0 minus the other locations' logits, in a learned write weighting
 
     @classmethod
     def of(cls, values):
-        """InitialValues from InitialValues, from a dict as a Keras config has it, or from None for the defaults."""
+        """Makes InitialValues from InitialValues, from a dict in a Keras config, or from None (the defaults)."""
         return values if isinstance(values, cls) else cls(**(values or {}))
 
 
 def group_initial_values(config):
-    """A Keras config whose initial values are in one dict under `initial_values`.
+    """Moves the initial values of a Keras config into one dict under `initial_values`.
 
-    Models saved before InitialValues existed have each of them as a key of its own.
+    Models that were saved before InitialValues existed have a separate key for each initial value.
     """
     names = {field.name for field in dataclasses.fields(InitialValues)} & config.keys()
     if not names:
@@ -44,12 +44,12 @@ def group_initial_values(config):
 
 
 def serializable_options(options):
-    """The options as a Keras config holds them: the InitialValues as a dict."""
+    """The options for a Keras config, with the InitialValues as a dict."""
     return {**options, "initial_values": dataclasses.asdict(options["initial_values"])}
 
 
 def check_options(options):
-    """Refuses options out of range.
+    """Checks that every option is in its range.
 
     Args:
         options: a dict of `NTMCell`'s arguments.

@@ -348,7 +348,7 @@ def convergence(curves, solved):
     for sequences, wrong in curves:
         axes.plot(sequences, wrong, color="0.6", linewidth=0.6)
     longest = max((sequences for sequences, _ in curves), key=len)
-    table = np.full([len(curves), len(longest)], np.nan)  # blank after the end of a seed that ended early
+    table = np.full([len(curves), len(longest)], np.nan)  # blank after the end of a run that stopped early
     for row, (_, wrong) in zip(table, curves):
         row[: len(wrong)] = wrong
     lower, median, upper = np.nanpercentile(table, [25, 50, 75], axis=0)
@@ -368,7 +368,7 @@ def convergence(curves, solved):
 
 
 def results(curves):
-    """Bits per sequence against training sequences: a plot a task, a colour a model, a line a seed.
+    """Bits per sequence against training sequences: one plot per task, one colour per model, one line per seed.
 
     Args:
         curves: a dict from tasks to dicts from models to lists of pairs, a pair for each seed: training sequences [K]

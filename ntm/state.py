@@ -1,6 +1,6 @@
 """The state of an NTM, and the other structures that the loops over steps pass on.
 
-The state has three types: NTMState for callers, LoopState inside the loops, StateGradients on the way back.
+The state has three types: NTMState for callers, LoopState inside the loops, StateGradients in the backward pass.
 """
 
 from typing import NamedTuple
@@ -37,7 +37,7 @@ class NTMState(NamedTuple):
 
 
 class LoopState(NamedTuple):
-    """The state inside the loops. The memory is transposed (see memory.py), its norms are computed once a step."""
+    """The state inside the loops. The memory is transposed (see memory.py). Its norms are computed once per step."""
 
     cells: tf.Tensor  # [B, W, N], the memory's cells
     inverse_norms: tf.Tensor  # [B, 1, N], 1 / |M(i)| of every location
@@ -60,7 +60,7 @@ class LoopState(NamedTuple):
         )
 
     def to_state(self):
-        """The NTMState of this LoopState. Any axes may stand in front."""
+        """The NTMState of this LoopState. The tensors may have more leading axes."""
         return NTMState(
             memory=tf.linalg.matrix_transpose(self.cells),
             read_weightings=self.read_weightings,
@@ -71,7 +71,7 @@ class LoopState(NamedTuple):
 
 
 class StateGradients(NamedTuple):
-    """The gradient of a LoopState. The inverse norms have none: their gradient is in the gradient of the cells."""
+    """The gradient of a LoopState. The gradient of the inverse norms is included in the gradient of the cells."""
 
     cells: tf.Tensor  # [B, W, N]
     read_weightings: tf.Tensor  # [B, R, N]
@@ -81,7 +81,7 @@ class StateGradients(NamedTuple):
 
     @classmethod
     def from_state(cls, d_state):
-        """From gradients in the form of an NTMState."""
+        """Makes StateGradients from gradients in the form of an NTMState."""
         return cls(
             cells=tf.linalg.matrix_transpose(d_state.memory),
             read_weightings=d_state.read_weightings,
@@ -112,7 +112,7 @@ class StepRecord(NamedTuple):
 
 
 class History(NamedTuple):
-    """What the forward pass leaves for the backward pass, time first."""
+    """The results of the forward pass that the backward pass needs, time first."""
 
     records: StepRecord  # each tensor [T, B, ...]
     states: LoopState  # each tensor [T+1, B, ...]: step t starts from entry t and leaves entry t+1
@@ -133,7 +133,7 @@ def random_state(shapes, batch_size, seed, dtype):
         shapes: NTMState of the shapes of one sequence's state.
         batch_size: B.
         seed: a pair of integers.
-        dtype: of the tensors.
+        dtype: the tensors' dtype.
 
     Returns:
         NTMState.

@@ -1,4 +1,4 @@
-"""The derivative of one time step, `NTMCell.step`, for the loop in backward.py. A reader of the machine can skip it."""
+"""The derivative of one time step, `NTMCell.step`, for the loop in backward.py. A reader can skip this file."""
 
 from typing import NamedTuple
 
@@ -32,12 +32,12 @@ class StepResiduals(NamedTuple):
 
 
 def step_residuals(cell, records, before, after):
-    """The StepResiduals of a chunk's steps, computed side by side.
+    """The StepResiduals of a chunk's steps, all computed at once.
 
     Args:
         cell: NTMCell.
         records: the chunk's StepRecord.
-        before, after: the LoopStates that its steps start from and leave, without the cells.
+        before, after: the LoopStates before and after each step, without the cells.
     """
     parameters = cell.heads.activate(records.head_values)
     merged, flat_records, flat_before, flat_after = map(merge_steps_and_batch, (parameters, records, before, after))

@@ -12,7 +12,7 @@ def swap_batch_and_time(tensor):
 
 
 def leading_size(tensor):
-    """The size of a tensor's first axis: a Python integer where it is known, a scalar tensor elsewhere."""
+    """The size of a tensor's first axis: a Python integer if it is known, otherwise a scalar tensor."""
     return tensor.shape[0] or tf.shape(tensor)[0]
 
 
@@ -32,7 +32,7 @@ def cut(structure, start, length):
 
 
 def merge_steps_and_batch(structure):
-    """[C, B, ...] -> [C*B, ...] for every tensor: steps that stand side by side are a larger batch."""
+    """[C, B, ...] -> [C*B, ...] for every tensor: the steps become parts of a larger batch."""
     return tf.nest.map_structure(lambda tensor: tf.reshape(tensor, [-1, *tensor.shape[2:]]), structure)
 
 

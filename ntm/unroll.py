@@ -1,4 +1,4 @@
-"""A whole sequence through an NTMCell, forward: the loop over steps, and the trace of what the heads did.
+"""Runs whole sequences forward through an NTMCell: the loop over steps, and the trace of what the heads did.
 
 The loop records, for each step, the state that it leaves, the controller's output and the results of the step's two
 linear layers. backward.py computes the gradient from this history.
@@ -28,7 +28,7 @@ class Trace(NamedTuple):
 
     state: NTMState  # the states that the steps left, such as trace.state.memory [B, T, N, W]
     heads: HeadParameters  # what the heads were told, such as trace.heads.gates [B, T, H]
-    stages: AddressingStages  # how the heads came to their weightings, each [B, T, H, N]; read heads, then write heads
+    stages: AddressingStages  # weightings after each stage of addressing, [B, T, H, N]; read heads first
 
 
 def unroll(cell, inputs, initial_state, mask=None, steps=None):
@@ -111,9 +111,10 @@ def _prepare(inputs, mask, steps):
     if mask is not None:
         running = mask = running & tf.transpose(tf.cast(mask, tf.bool))
         last = tf.reduce_max(tf.where(tf.reduce_any(running, axis=1), tf.range(1, length + 1), 0))
-        # At least one step, which the mask makes a step of no effect: the loop's results have shapes only if it runs.
+        # Run at least one step, because the loop's results have shapes only if it runs. If the mask is false at every
+        # step, this step has no effect.
         num_steps = tf.minimum(tf.maximum(last, 1), length)
-    # Whatever is past a sequence's end, even NaN, must not reach a product.
+    # Inputs after a sequence's end, even NaN, must not enter a matrix product.
     inputs = tf.where(running[..., tf.newaxis], inputs, tf.zeros_like(inputs))
     return Sequences(inputs=inputs, mask=mask, num_steps=num_steps), running
 
@@ -122,7 +123,7 @@ def _forward(cell, weights, sequences, state):
     """Runs the steps. Returns their History and the final LoopState."""
     inputs, mask, num_steps = sequences.inputs, sequences.mask, sequences.num_steps
     length = leading_size(inputs)
-    # This step is for the shapes of its results alone. Compiled, it is not run.
+    # Only the shapes of this step's results are used. A compiled program does not run it.
     _, example = cell.step(tf.reduce_sum(inputs, axis=0), state, weights)
     history = History(
         records=_arrays(example, length),
@@ -144,7 +145,7 @@ def _forward(cell, weights, sequences, state):
 
 
 def _arrays(structure, length):
-    """A TensorArray of that length for every tensor of a structure."""
+    """A TensorArray of the given length for every tensor of a structure."""
     return tf.nest.map_structure(
         lambda tensor: tf.TensorArray(tensor.dtype, length, element_shape=tensor.shape), structure
     )
