@@ -1,4 +1,4 @@
-# Each target makes what it needs: a fresh clone and Python 3.11 or later are enough.
+# Each target first installs the packages it needs. It requires only Python 3.11 or later.
 
 PYTHON ?= python3
 BIN := .venv/bin

@@ -5,18 +5,19 @@ import signal
 import sys
 from pathlib import Path
 
-from experiment.command_line import Parser, name, nobody_reads_on, start, whole_number
+from experiment.command_line import Parser, discard_output, nonempty, start, whole_number
 
 with start():
     from experiment.errors import CheckpointError, RunError
     from experiment.evaluation import Evaluator, enclosing, size_text, table
     from experiment.load import load_reference, load_run, load_weights
     from experiment.seeds import REPORT, stream
+    from experiment.solved import SEQUENCES
     from tasks import TASKS
 
 
 def main(argv=None) -> int:
-    """Runs the command line `argv`, by default sys.argv's. Returns the exit status."""
+    """Runs the command line `argv` (default: sys.argv[1:]). Returns the exit status."""
     parser = _parser()
     arguments = parser.parse_args(argv)
     if arguments.checkpoint is not None and not arguments.run_dir:
@@ -43,41 +44,52 @@ def main(argv=None) -> int:
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except BrokenPipeError:
-        return nobody_reads_on()
+        return discard_output()
     return 0
 
 
 def _parser():
     parser = Parser(prog="evaluate.py", description="Measures the errors of trained weights at several lengths.")
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--run-dir", type=name, metavar="DIR", help="a run directory of train.py")
-    source.add_argument("--weights", type=Path, metavar="FILE", help="a .keras file that model.save has written")
-    source.add_argument("--reference-checkpoint", type=name, metavar="PREFIX", help="the reference's weights")
-    parser.add_argument("--checkpoint", type=name, metavar="step-N", help="a checkpoint of --run-dir (the newest)")
+    source.add_argument("--run-dir", type=nonempty, metavar="DIR", help="a run directory, made by train.py")
+    source.add_argument("--weights", type=Path, metavar="FILE", help="a .keras file, written by model.save")
+    source.add_argument(
+        "--reference-checkpoint",
+        type=nonempty,
+        metavar="PREFIX",
+        help="the checkpoint of the reference, camigord/Neural-Turing-Machine: its path without .index",
+    )
+    parser.add_argument("--checkpoint", type=nonempty, metavar="step-N", help="checkpoint of the run (the newest)")
     parser.add_argument(
-        "--task", choices=TASKS, help="the task of --weights (the task of the config.json beside the file, or copy)"
+        "--task",
+        choices=TASKS,
+        help="task of the model in --weights (the task in config.json beside the file; without config.json: copy)",
     )
     parser.add_argument(
         "--lengths",
         type=_lengths,
         metavar="L,L,...",
-        help="sizes of sequences; 10x20 if the task's sizes have two numbers (sizes that the task chooses)",
+        help="sizes of the sequences; write 10x20 for a size with two numbers (the task's report sizes)",
     )
     parser.add_argument(
-        "--sequences", type=whole_number(1), default=1000, metavar="N", help="sequences per length (1000)"
+        "--sequences",
+        type=whole_number(1),
+        default=SEQUENCES,
+        metavar="N",
+        help=f"sequences per size ({SEQUENCES})",
     )
     parser.add_argument("--seed", type=whole_number(0), default=0, metavar="N", help="determines the sequences (0)")
     parser.add_argument(
         "--carry-state",
         action="store_true",
-        help="start each sequence in the controller state in which an earlier one ended, as the reference does",
+        help="start each sequence with the final controller state of an earlier sequence, as the reference does",
     )
-    parser.add_argument("--format", choices=("table", "json"), default="table", help="form of the output (table)")
+    parser.add_argument("--format", choices=("table", "json"), default="table", help="output format (table)")
     return parser
 
 
 def _load(arguments):
-    """The task and the model that the options name."""
+    """Loads the task and the model that the options name."""
     if arguments.run_dir:
         return load_run(arguments.run_dir, arguments.checkpoint)
     if arguments.reference_checkpoint:

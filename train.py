@@ -3,7 +3,7 @@
 import signal
 import sys
 
-from experiment.command_line import Parser, name, nobody_reads_on, start
+from experiment.command_line import Parser, discard_output, nonempty, start
 
 with start():
     from experiment import options, profiling
@@ -16,7 +16,7 @@ PROFILED_UPDATES = 20
 
 
 def main(argv=None) -> int:
-    """Runs the command line `argv`, by default sys.argv's. Returns the exit status."""
+    """Runs the command line `argv` (default: sys.argv[1:]). Returns the exit status."""
     parser = _parser()
     arguments = vars(parser.parse_args(argv))
     places = arguments["run_dir"], arguments["checkpoint"]
@@ -26,7 +26,7 @@ def main(argv=None) -> int:
         if arguments["resume"]:
             run = resume_run(options.given_values(arguments), *places)
         else:
-            run = start_run(options.read_config(arguments), *places)
+            run = start_run(options.config_from_arguments(arguments), *places)
     except ValueError as error:
         parser.refuse(error)
     except (RunError, CheckpointError) as error:
@@ -36,53 +36,53 @@ def main(argv=None) -> int:
     with run.directory:
         try:
             return train_and_report(run)
-        # The training loop handles both itself. They come here from before or after it.
+        # The training loop handles both exceptions itself. These handlers serve the code before and after the loop.
         except KeyboardInterrupt:
             return 128 + signal.SIGINT
         except BrokenPipeError:
-            return nobody_reads_on()
+            return discard_output()
 
 
 def _parser():
     parser = Parser(
         prog="train.py",
-        description="Trains a Neural Turing Machine on a task. Brackets hold the defaults of the paper preset for the "
-        "copy task and the model ntm-lstm. Other presets, tasks and models have defaults of their own, see "
+        description="Trains a Neural Turing Machine on a task. The brackets after an option hold its default for the "
+        "preset paper, the task copy and the model ntm-lstm. Other presets, tasks and models have other defaults: see "
         "experiment/presets.py.",
     )
     command = parser.add_argument_group("what to do")
     command.add_argument(
         "--run-dir",
-        type=name,
+        type=nonempty,
         metavar="DIR",
-        help="the run's directory (a new one in runs/; with --resume, the newest)",
+        help="directory of the run (a new one in runs/; with --resume: the newest in runs/)",
     )
     command.add_argument("--resume", action="store_true", help="resume the run in --run-dir, or the newest in runs/")
     command.add_argument(
         "--checkpoint",
-        type=name,
+        type=nonempty,
         metavar="step-N",
-        help="start a new run from these weights: a path, or a checkpoint of the newest run; with --resume, go back to "
-        "this checkpoint",
+        help="start a new run with the weights of this checkpoint: a path, or step-N of the newest run in runs/; with "
+        "--resume: go back to this checkpoint of the run",
     )
     command.add_argument(
         "--profile",
-        type=name,
+        type=nonempty,
         metavar="DIR",
-        help=f"only show where the time of an update goes; {PROFILED_UPDATES} updates, no run; the profiler's files go "
-        "to DIR",
+        help=f"make no run, but measure how long each kernel of an update takes, over {PROFILED_UPDATES} updates; the "
+        "profiler's files go to DIR",
     )
     options.add_options(parser)
     return parser
 
 
 def _profile(parser, arguments):
-    """Prints where the time of an update goes. Returns the exit status."""
+    """Prints how long each kernel of an update takes. Returns the exit status."""
     for option in ("resume", "checkpoint", "run_dir"):
         if arguments[option]:
-            parser.error(f"argument --profile: it makes no run; --{option.replace('_', '-')} means nothing beside it")
+            parser.error(f"argument --profile: --{option.replace('_', '-')} means nothing, because no run is made")
     parser.make_directory("--profile", arguments["profile"])
-    trainer = build_trainer(options.read_config(arguments))
+    trainer = build_trainer(options.config_from_arguments(arguments))
     trainer.advance(PROFILED_UPDATES)
     kernels = profiling.profile(trainer, arguments["profile"], PROFILED_UPDATES)
     for line in profiling.report(kernels, PROFILED_UPDATES):

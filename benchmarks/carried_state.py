@@ -17,11 +17,11 @@ with start():
     from experiment.seeds import REPORT, stream
     from ntm import NTM
 
-EVERY = 1000  # the metrics are means over this many iterations at the end of each tenth of the run
+AVERAGED = 1000  # the metrics are means over this many iterations at the end of each tenth of the run
 
 
 class CarryingNTM(NTM):
-    """An NTM for batch size 1 whose controller starts in the state in which the sequence before ended."""
+    """An NTM for batch size 1 whose controller starts with its final state of the previous sequence."""
 
     def build(self, input_shape):
         super().build(input_shape)
@@ -43,7 +43,7 @@ class CarryingNTM(NTM):
 
 def main(argv=None) -> int:
     parser = Parser(prog="benchmarks.carried_state", description=__doc__.splitlines()[0])
-    parser.add_argument("--iterations", type=whole_number(10 * EVERY), default=100_000, metavar="N")
+    parser.add_argument("--iterations", type=whole_number(10 * AVERAGED), default=100_000, metavar="N")
     parser.add_argument("--seeds", type=whole_number(1), default=3, metavar="N", help="seeds 0 to N-1 (default 3)")
     arguments = parser.parse_args(argv)
     for seed in range(arguments.seeds):
@@ -60,14 +60,14 @@ def train(trainer, seed: int, iterations: int):
     """Trains and prints the metrics at the end of each tenth of the iterations."""
     for tenth in range(1, 11):
         iteration = iterations * tenth // 10
-        trainer.advance(iteration - EVERY)
+        trainer.advance(iteration - AVERAGED)
         trainer.start_metrics()
         if not trainer.advance(iteration):
             print(f"seed {seed}: not finite at iteration {int(trainer.iteration)}")
             return
         metrics = trainer.metrics()
         print(
-            f"seed {seed}, iterations {iteration - EVERY} to {iteration}: loss {metrics.loss:.4f}, "
+            f"seed {seed}, iterations {iteration - AVERAGED} to {iteration}: loss {metrics.loss:.4f}, "
             f"Hamming distance {metrics.hamming_distance:.2f}",
             flush=True,
         )

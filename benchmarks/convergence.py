@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiment.command_line import Parser, name, start, whole_number
+from experiment.command_line import Parser, nonempty, start, whole_number
 
 with start():
     from experiment import atomic
@@ -27,7 +27,7 @@ with start():
     from ntm import plots
 
 ROOT = Path(__file__).resolve().parent.parent
-# Prefixes of columns. The size follows: wrong bits, cost in bits, and lowest achievable cost in bits, per sequence.
+# Columns are named PREFIX + size. They hold wrong bits, cost in bits, and lowest achievable cost in bits, per sequence.
 WRONG, BITS, LEAST = "wrong_bits_", "bits_", "least_bits_"
 
 
@@ -39,7 +39,9 @@ def main(argv=None) -> int:
     settings = root / "options.txt"
     text = shlex.join([*options, f"--sequences={arguments.sequences}"])
     if any(root.glob("seed-*/config.json")) and settings.read_text() != text:
-        parser.error(f"argument --dir: {root} holds runs of other options: {settings.read_text()}; choose another")
+        parser.error(
+            f"argument --dir: {root} holds runs with other options: {settings.read_text()}; choose another directory"
+        )
     settings.write_text(text)
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
@@ -47,7 +49,7 @@ def main(argv=None) -> int:
         try:
             rows = [report(job.result()) for job in concurrent.futures.as_completed(jobs)]
         except (subprocess.CalledProcessError, KeyboardInterrupt) as error:
-            pool.shutdown(wait=False, cancel_futures=True)  # the jobs that run end by themselves, or by Ctrl-C too
+            pool.shutdown(wait=False, cancel_futures=True)  # running jobs end by themselves, or by the same Ctrl-C
             if isinstance(error, KeyboardInterrupt):
                 return 130
             parser.error(error.stderr.strip().splitlines()[-1])
@@ -67,26 +69,28 @@ def seeds_parser(benchmark: str, text: str, seeds: int) -> Parser:
 
     Args:
         benchmark: the benchmark's name.
-        text: its docstring.
+        text: the benchmark's docstring.
         seeds: the default number of seeds.
     """
     parser = Parser(prog=f"benchmarks.{benchmark}", description=text.splitlines()[0])
     parser.add_argument(
         "--seeds", type=whole_number(1), default=seeds, metavar="N", help="number of seeds (default %(default)s)"
     )
-    parser.add_argument("--first-seed", type=whole_number(0), default=0, metavar="N", help="(default %(default)s)")
     parser.add_argument(
-        "--jobs", type=whole_number(1), default=2, metavar="N", help="runs at a time (default %(default)s)"
+        "--first-seed", type=whole_number(0), default=0, metavar="N", help="first seed (default %(default)s)"
     )
     parser.add_argument(
-        "--sequences", type=whole_number(1), default=1000, metavar="N", help="measured per size (default %(default)s)"
+        "--jobs", type=whole_number(1), default=2, metavar="N", help="runs at the same time (default %(default)s)"
     )
-    parser.add_argument("--dir", type=name, default=f"runs/{benchmark}", help="(default %(default)s)")
+    parser.add_argument(
+        "--sequences", type=whole_number(1), default=1000, metavar="N", help="sequences per size (default %(default)s)"
+    )
+    parser.add_argument("--dir", type=nonempty, default=f"runs/{benchmark}", help="directory (default %(default)s)")
     return parser
 
 
 def train(run_dir: Path, seed: int, options: list, sequences: int) -> dict:
-    """Trains a seed, or resumes its run, and measures its errors in errors.json, unless that is done.
+    """Trains a seed, or resumes its run, and writes its errors to errors.json. Skips both if errors.json exists.
 
     Args:
         run_dir: the run directory.
@@ -176,7 +180,7 @@ def summary(rows: list, options: str) -> Iterator:
         wrong, bits = ([row[what + size] for row in rows if what + size in row] for what in (WRONG, BITS))
         exact = sum(errors == 0 for errors in wrong)
         yield (
-            f"length {size}: no wrong bit on {exact} of {len(rows)} seeds; most: {max(wrong):.3f}; "
+            f"length {size}: no wrong bit on {exact} of {len(rows)} seeds; at most {max(wrong):.3f} wrong bits; "
             f"bits per sequence: {statistics.median(bits):.3f} (median), {min(bits):.3f} to {max(bits):.3f}"
         )
 

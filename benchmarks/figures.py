@@ -1,46 +1,48 @@
 """Draws README's figures: `python -m benchmarks.figures` (`make figures`).
 
-Draws, from a finished run, by default pretrained/copy: the memory map, copies of several lengths, and the learning
-curves. It also draws heads.gif, which shows the heads while they learn. For this it trains the run's first sequences
-again, which takes a minute.
+Draws a finished run (default: pretrained/copy): the memory map, copies of several lengths, and the learning curves.
+Also draws heads.gif, which shows the heads while they learn. For heads.gif, it repeats the first updates of the run,
+which takes a minute.
 """
 
 import sys
 from pathlib import Path
 
-from experiment.command_line import Parser, name, start
+from experiment.command_line import Parser, nonempty, start
 
 with start():
     from matplotlib.animation import PillowWriter
 
     from experiment.build import build_trainer
-    from experiment.config import Config
     from experiment.errors import CheckpointError, RunError
-    from experiment.load import load_run
+    from experiment.load import load_config, load_run
     from experiment.metrics_file import read_metrics
     from experiment.observation import Observer
-    from experiment.run_directory import read_config
     from experiment.seeds import PICTURES, stream
     from experiment.solved import read_solved
     from ntm import plots
 
-LENGTH = 30  # of the sequence in the memory map
+LENGTH = 30  # vectors in the sequence of the memory map
 LENGTHS = (10, 20, 30, 50, 120)
 UPDATES_PER_FRAME = 50
 
 
 def main(argv=None) -> int:
     parser = Parser(prog="benchmarks.figures", description=__doc__.splitlines()[0])
-    parser.add_argument("--run-dir", type=name, default="pretrained/copy", metavar="DIR", help="(default %(default)s)")
-    parser.add_argument("--out", type=name, default="assets", metavar="DIR", help="(default %(default)s)")
+    parser.add_argument(
+        "--run-dir", type=nonempty, default="pretrained/copy", metavar="DIR", help="run to draw (default %(default)s)"
+    )
+    parser.add_argument(
+        "--out", type=nonempty, default="assets", metavar="DIR", help="where to write (default %(default)s)"
+    )
     arguments = parser.parse_args(argv)
     out = Path(arguments.out)
     try:
         task, model = load_run(arguments.run_dir)
         metrics, solved = read_metrics(arguments.run_dir), read_solved(arguments.run_dir)
-        config = Config.from_json(read_config(arguments.run_dir))
+        config = load_config(arguments.run_dir)
         if solved is None or config.run.checkpoint is not None:
-            raise RunError(f"{arguments.run_dir} is not a run that began anew and came to a solution")
+            raise RunError(f"{arguments.run_dir} is not a run that started from initial weights and solved its task")
     except (RunError, CheckpointError) as error:
         parser.error(error)
     parser.make_directory("--out", out)
@@ -79,7 +81,7 @@ def frames_of_learning(trainer, seed, iterations: float):
     Args:
         trainer: Trainer.
         seed: [2], determines the sequence.
-        iterations: the last iteration, at least.
+        iterations: training stops at the first frame after this iteration.
 
     Returns:
         The arguments of `plots.learning_of_heads`: the frames, and the step at which the answer begins.

@@ -61,8 +61,12 @@ FORMS = {"pow and divide": LiteralNTM, "softmax of log": NTM}
 
 def main(argv=None) -> int:
     parser = Parser(prog="benchmarks.literal_sharpening", description=__doc__.splitlines()[0])
-    parser.add_argument("--max-length", type=whole_number(1), default=20, metavar="N", help="(default 20)")
-    parser.add_argument("--iterations", type=whole_number(1), default=20_000, metavar="N", help="(default 20000)")
+    parser.add_argument(
+        "--max-length", type=whole_number(1), default=20, metavar="N", help="largest length (default 20)"
+    )
+    parser.add_argument(
+        "--iterations", type=whole_number(1), default=20_000, metavar="N", help="updates (default 20000)"
+    )
     parser.add_argument("--seeds", type=whole_number(1), default=3, metavar="N", help="seeds 0 to N-1 (default 3)")
     parser.add_argument("--forms", default=",".join(FORMS), help="(default both: %(default)s)")
     arguments = parser.parse_args(argv)

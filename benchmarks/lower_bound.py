@@ -1,4 +1,4 @@
-"""A lower bound of the time of an update: its operations and its bytes at the machine's measured rates."""
+"""A lower bound on the time of an update, from its operations, its bytes and the machine's measured rates."""
 
 import numpy as np
 import tensorflow as tf
@@ -7,14 +7,14 @@ from benchmarks.measure import Row, median_time, update_time
 
 
 def limit(repeats):
-    """an update at batch 1 compared with the operations and bytes that it needs, at this machine's rates"""
+    """the time of an update at batch 1, and the time that its operations and bytes need at this machine's rates"""
     flops, moved = update_cost(steps=23)
     flop_rate, byte_rate = _flop_rate(3 * repeats), _byte_rate(3 * repeats)
     measured = update_time(repeats)
     yield Row("matrix product of 1024 x 1024, both cores", flop_rate / 1e9, "GFLOP/s")
     yield Row("copy of 1 MiB, read and written, one core", byte_rate / 1e9, "GB/s")
-    yield Row(f"{flops / 1e6:.2f} MFLOP at that rate", flops / flop_rate * 1e3, "ms")
-    yield Row(f"{moved / 1e6:.2f} MB at that rate", moved / byte_rate * 1e3, "ms")
+    yield Row(f"{flops / 1e6:.2f} MFLOP at the rate of the product", flops / flop_rate * 1e3, "ms")
+    yield Row(f"{moved / 1e6:.2f} MB at the rate of the copy", moved / byte_rate * 1e3, "ms")
     bound = max(flops / flop_rate, moved / byte_rate) * 1e3
     yield Row("an update, measured", measured, "ms", measured / bound, "the larger of the two")
 
@@ -28,7 +28,7 @@ def _flop_rate(repeats):
 
 
 def _byte_rate(repeats):
-    """Bytes read and written per second when an array is copied. Like an update's data, it fits into a cache."""
+    """Bytes read and written per second when an array is copied. The array fits into a cache, like an update's data."""
     source = np.ones(2**20 // 4, np.float32)
     target = np.empty_like(source)
 

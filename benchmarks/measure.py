@@ -12,7 +12,7 @@ from experiment.build import build_trainer
 from experiment.config import default_config
 from experiment.trainer import Trainer
 
-UPDATES = 100  # per repeat; always the first updates of seed 0, so that all settings see the same lengths
+UPDATES = 100  # per repeat; always the first updates of seed 0, so that all settings have the same lengths
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +40,7 @@ def make_trainer(batch_size: int = 1, length: int | None = None, optimizer=None,
     Args:
         batch_size: B.
         length: the length of all sequences; None for the task's bounds.
-        optimizer: a Keras optimizer to use instead of the default one.
+        optimizer: a Keras optimizer, to be used in place of the default.
         **model: options of the model.
     """
     task = {} if length is None else {"min_length": length, "max_length": length}
@@ -54,7 +54,7 @@ def update_time(repeats: int, optimizer=None, **options) -> float:
     trainer.advance(2)
     begin = time.perf_counter()
     trainer.advance(4)
-    # Slow updates have sequences of one length. A few of them are enough.
+    # Updates are slow only in settings with a fixed length. A few updates are then enough.
     count = 4 if (time.perf_counter() - begin) / 2 > 0.1 else UPDATES
 
     def advance():
@@ -80,7 +80,7 @@ def median_time(run: Callable, repeats: int) -> float:
 
 
 def repeated(function: Callable, count: int) -> Callable:
-    """A compiled function that calls `function` on a tensor `count` times. Each argument depends on the last result."""
+    """A compiled function that calls `function` `count` times. Each argument depends on the previous result."""
 
     @tf.function(jit_compile=True, autograph=False)
     def run(argument):

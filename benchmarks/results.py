@@ -22,13 +22,12 @@ with start():
     from benchmarks import convergence
     from experiment.config import Config, default_config
     from experiment.errors import RunError
-    from experiment.load import refusing_config
+    from experiment.load import load_config
     from experiment.metrics_file import read_metrics
     from experiment.models import MODELS
-    from experiment.run_directory import read_config
     from ntm import plots
 
-# The number of updates. Each has one sequence.
+# The number of updates of each run. An update has one sequence.
 RUNS = {
     ("priority-sort", "ntm-lstm"): 40_000,
     ("priority-sort", "ntm-feedforward"): 20_000,
@@ -46,7 +45,7 @@ RUNS = {
     ("copy", "ntm-feedforward"): 30_000,
     ("copy", "lstm"): 30_000,
 }
-NEAR_THE_END = 1000  # sequences; "bits in training" is the mean over the last ones
+NEAR_THE_END = 1000  # sequences at the end of a run; "bits in training" is the mean over them
 
 
 def main(argv=None) -> int:
@@ -71,7 +70,7 @@ def main(argv=None) -> int:
                 print(jobs[job], flush=True)
                 report(root)
         except (subprocess.CalledProcessError, RunError, KeyboardInterrupt) as error:
-            pool.shutdown(wait=False, cancel_futures=True)  # the jobs that run end by themselves, or by Ctrl-C too
+            pool.shutdown(wait=False, cancel_futures=True)  # running jobs end by themselves, or by the same Ctrl-C
             if isinstance(error, KeyboardInterrupt):
                 return 130
             why = error if isinstance(error, RunError) else error.stderr.strip().splitlines()[-1]
@@ -96,9 +95,7 @@ def train(root: Path, task: str, model: str, seed: int, sequences: int):
 
 def refuse_other_settings(run_dir: Path, wanted: Config, iterations: int):
     """Raises RunError if a run has other settings than `wanted`, with this number of iterations."""
-    content = read_config(run_dir)
-    with refusing_config(run_dir):
-        kept = Config.from_json(content)
+    kept = load_config(run_dir)
     for what, was, now in (
         ("iterations", kept.run.iterations, iterations),
         ("model", kept.model, wanted.model),

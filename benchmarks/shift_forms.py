@@ -9,11 +9,11 @@ import tensorflow as tf
 from benchmarks.measure import Row, median_time
 from ntm.addressing import shift
 
-_MIN_SECONDS = 0.05  # a timed call makes shifts for at least this long; the call itself takes 0.1 ms
+_MIN_SECONDS = 0.05  # shortest timed call: the overhead of a call is 0.1 ms
 
 
 def shifts(repeats):
-    """the shift convolution, equation (8), at batch 1 and other ways to compute it, without the time to compile"""
+    """the shift, equation (8), and other ways to compute it, at batch 1; compilation is not measured"""
     for locations, reach in ((128, 1), (1024, 1), (1024, 32), (16384, 32)):
         forms = {"ours": shift, "FFT": fft_shift, "circulant matmul": circulant_shift}
         if reach == 1:
@@ -82,7 +82,7 @@ def convolution_shift(weightings, shifts):
 
 
 def looped_shift(weightings, shifts):
-    """Computes one location after another, as the reference's general form does."""
+    """Computes the locations in a Python loop, as the reference's general form does."""
     locations, reach = weightings.shape[-1], shifts.shape[-1] // 2
     offsets = np.arange(-reach, reach + 1)
     return tf.stack(

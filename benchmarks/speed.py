@@ -55,7 +55,7 @@ def main(argv=None) -> int:
         return 130
     finally:
         arguments.json.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=1))
-    print(f"\n{machine()}\n{arguments.json} holds the same")
+    print(f"\n{machine()}\n{arguments.json} holds the same rows")
     return 0
 
 
@@ -83,7 +83,7 @@ def updates(repeats):
     single = update_time(repeats)
     without = update_time(repeats, optimizer=without_optimizer())
     yield Row("batch 1", single, "ms")
-    yield Row("the optimizer's share of it", 1 - without / single, "of the update")
+    yield Row("the optimizer's share of batch 1", 1 - without / single, "of the update")
     for batch_size in (16, 64):
         milliseconds = update_time(repeats, batch_size=batch_size)
         yield Row(f"batch {batch_size}", milliseconds, "ms", milliseconds / single, "batch 1")
@@ -99,16 +99,16 @@ def forward(repeats):
         run = repeated(model, count)
         seconds = median_time(lambda run=run, inputs=inputs: run(inputs).numpy(), repeats) / count
         per_step = 1e6 * seconds / (batch_size * steps)
-        yield Row(f"batch {batch_size}, length {length}", per_step, "us a sequence-step")
+        yield Row(f"batch {batch_size}, length {length}", per_step, "us per sequence-step")
 
 
 def growth(repeats):
-    """an update as memory, sequence, shift range and batch grow, one at a time; per unit, a flat column is linear"""
+    """an update as memory, sequence, shift range or batch grows; a constant time per unit means linear growth"""
     for what, unit, cases in (
-        ("N", "us a location", [(n, {"memory_locations": n, "length": 10}) for n in (128, 1024, 8192, 65536)]),
-        ("T", "us a step", [(2 * n + 2, {"length": n}) for n in (9, 99, 999)]),
+        ("N", "us per location", [(n, {"memory_locations": n, "length": 10}) for n in (128, 1024, 8192, 65536)]),
+        ("T", "us per step", [(2 * n + 2, {"length": n}) for n in (9, 99, 999)]),
         ("S", "us", [(s, {"memory_locations": 1024, "shift_range": s, "length": 10}) for s in (1, 8, 32)]),
-        ("B", "us a sequence", [(b, {"batch_size": b, "length": 10}) for b in (1, 8, 64)]),
+        ("B", "us per sequence", [(b, {"batch_size": b, "length": 10}) for b in (1, 8, 64)]),
     ):
         first = None
         for size, options in cases:
@@ -119,7 +119,7 @@ def growth(repeats):
 
 
 def unrolls(repeats):
-    """outputs and all gradients at batch 1, 42 steps: our unroll, Keras's with the same cell, and a plain LSTM"""
+    """outputs and all gradients at batch 1, 42 steps: our unroll, Keras's unroll of the same cell, and a plain LSTM"""
     inputs = keras.Input((42, 10), batch_size=1)
     rnn = keras.layers.RNN(NTMCell(), return_sequences=True)
     lstm = keras.layers.LSTM(100, return_sequences=True)

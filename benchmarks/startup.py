@@ -1,4 +1,4 @@
-"""Measures the start of train.py: its time, the programs that it compiles, and the memory that XLA plans for."""
+"""Measures the start of train.py: its time, the programs that it compiles, and the memory that XLA plans."""
 
 import os
 import re
@@ -12,25 +12,25 @@ from pathlib import Path
 from benchmarks.measure import Row
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCATIONS, LENGTH = 1024, 499  # of the update whose memory is measured; 499 vectors make 1,000 steps
+LOCATIONS, LENGTH = 1024, 499  # the update whose memory is measured; 499 vectors make 1,000 steps
 
 
 def start(repeats):
-    """from typing `python train.py` to the first update, the programs compiled, and the memory that XLA plans for"""
+    """from typing `python train.py` to the first update, the programs compiled, and the memory that XLA plans"""
     cold = statistics.median(start_time(TF_XLA_FLAGS="") for _ in range(repeats))
     yield Row("python train.py, import to first update, the first time", cold, "s")
     with tempfile.TemporaryDirectory() as directory:  # fills the program cache
         command = [sys.executable, "train.py", "--iterations=1", f"--run-dir={directory}/run"]
         subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
     warm = statistics.median(start_time() for _ in range(repeats))
-    yield Row("and from the second time on", warm, "s", warm / cold, "the first")
+    yield Row("python train.py, import to first update, later times", warm, "s", warm / cold, "the first")
     with tempfile.TemporaryDirectory() as directory:
         command = ["train.py", "--iterations=300", f"--run-dir={directory}/run"]
         programs = [path.name for path in dumped_by_xla(directory, command, "*.before_optimizations.txt")]
     for what, function in (("training, lengths 1 to 20", "_train_to"), ("the report, 5 lengths", "_run_batch")):
         yield Row(f"programs compiled for {what}", sum(function in program for program in programs), "")
     total, history = planned_memory(), 4 * LOCATIONS * 20 * (2 * LENGTH + 2)
-    yield Row("memory, batch 1, T=1000, N=1024", total / 1e6, "MB", total / history, "a memory matrix a step")
+    yield Row("memory, batch 1, T=1000, N=1024", total / 1e6, "MB", total / history, "a memory matrix per step")
 
 
 def start_time(**environment) -> float:

@@ -1,1 +1,1 @@
-"""How the machine is trained, measured and stored. Imports nothing: program_cache must run before TensorFlow."""
+"""Trains, evaluates and stores models. Imports nothing, because program_cache must run before TensorFlow's import."""

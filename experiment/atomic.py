@@ -1,4 +1,4 @@
-"""Atomic writing: after a kill at any moment a file is the previous one or the new one, never a part of it."""
+"""Atomic writing: after a kill at any moment, a file has its previous content or its new content, never a part."""
 
 import contextlib
 import os
@@ -28,7 +28,13 @@ def replacing(path: Path):
 
 @contextlib.contextmanager
 def replacing_directory(path: Path):
-    """As `replacing`, for a directory. The yielded directory is empty. A kill may leave no directory at `path`."""
+    """Moves a directory to `path` once the `with` block has filled it.
+
+    The move is atomic if `path` does not exist. If `path` exists, a kill may leave `path` incomplete or missing.
+
+    Yields:
+        An empty directory beside `path`.
+    """
     aside = path.with_name(f".{path.name}")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()

@@ -1,4 +1,4 @@
-"""From a configuration to a model and a trainer."""
+"""Builds a model and a trainer from a configuration."""
 
 import keras
 import tensorflow as tf
@@ -9,11 +9,11 @@ from experiment.trainer import Trainer
 
 
 def build_model(config: Config, model_class=None) -> keras.Model:
-    """The model of a configuration. The configuration's seed determines its weights.
+    """Builds the model of a configuration. The configuration's seed determines the initial weights.
 
     Args:
         config: the configuration.
-        model_class: a subclass of the model's class to use instead of it.
+        model_class: a subclass of the model's class, to be used in place of that class.
 
     Raises:
         ValueError: an argument is out of range.
@@ -23,12 +23,12 @@ def build_model(config: Config, model_class=None) -> keras.Model:
 
 
 def build_trainer(config: Config, *, model_class=None, optimizer=None) -> Trainer:
-    """The Trainer of a configuration, with its task and its model.
+    """Builds the Trainer of a configuration, with its task and its model.
 
     Args:
         config: the configuration.
         model_class: as in `build_model`.
-        optimizer: a Keras optimizer to use instead of the configuration's.
+        optimizer: a Keras optimizer, to be used in place of the configuration's.
 
     Raises:
         ValueError: an argument is out of range.

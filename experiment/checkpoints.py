@@ -1,6 +1,6 @@
 """Checkpoints: tensors on disk in TensorFlow's format, and the checkpoints that a run keeps.
 
-A run's checkpoint is the directory checkpoints/step-N. It holds the files of the prefix model.ckpt.
+A run's checkpoint is the directory checkpoints/step-N. The names of the files in it begin with model.ckpt.
 """
 
 import re
@@ -24,14 +24,14 @@ def save_checkpoint(run_dir: Path, variables: dict, iteration: int):
         variables: a dict from names to variables.
         iteration: the number of updates so far.
     """
-    with atomic.replacing_directory(run_dir / "checkpoints" / f"step-{iteration}") as directory:
+    with atomic.replacing_directory(checkpoint_path(run_dir, f"step-{iteration}")) as directory:
         write_tensors(directory / PREFIX, variables)
     for surplus in checkpoints(run_dir)[KEPT_CHECKPOINTS:]:
         shutil.rmtree(surplus)
 
 
 def delete_checkpoints_after(run_dir: Path, iteration: int):
-    """Deletes a run's checkpoints of iterations after `iteration`."""
+    """Deletes all checkpoints of a run that were written after `iteration`."""
     for directory in checkpoints(run_dir):
         if _iteration_of(directory) > iteration:
             shutil.rmtree(directory)
@@ -41,6 +41,16 @@ def checkpoints(run_dir: Path) -> list:
     """The directories of a run's checkpoints, newest first."""
     found = [entry for entry in (Path(run_dir) / "checkpoints").glob("step-*") if re.fullmatch(r"step-\d+", entry.name)]
     return sorted(found, key=_iteration_of, reverse=True)
+
+
+def candidates(run_dir: Path, name: str | None) -> list:
+    """The directory of the named checkpoint alone, or those of all checkpoints, newest first, if `name` is None."""
+    return checkpoints(run_dir) if name is None else [checkpoint_path(run_dir, name)]
+
+
+def checkpoint_path(run_dir: Path, name: str) -> Path:
+    """The directory of the checkpoint `name`, "step-N"."""
+    return Path(run_dir) / "checkpoints" / name
 
 
 def _iteration_of(directory):
@@ -70,7 +80,7 @@ def read_tensors(prefix):
 
 
 def write_tensors(prefix, tensors):
-    """Writes a checkpoint for `read_tensors`.
+    """Writes a checkpoint that `read_tensors` can read.
 
     Args:
         prefix: as in `read_tensors`.
@@ -106,7 +116,7 @@ def restore(variables, prefix):
 
 
 def variable_name(variable):
-    """The name of a model's variable in checkpoints. It is the same for all models of one architecture."""
+    """The name of a model's variable in checkpoints. All models of one architecture have the same names."""
     return f"model/{variable.path.partition('/')[2]}"
 
 

@@ -1,4 +1,4 @@
-"""How every command starts and parses its options: the program cache, a quiet import of TensorFlow, argument types.
+"""Starts every command, hides TensorFlow's messages during its import, and parses the command's options.
 
 A command imports everything that needs TensorFlow in `with start():`. This module itself must not import TensorFlow.
 """
@@ -23,7 +23,7 @@ def start():
 
 @contextlib.contextmanager
 def quiet_stderr():
-    """Hides standard error during the `with` block: TensorFlow's import writes to it before it can be told not to."""
+    """Hides standard error during the `with` block. TensorFlow's import writes to it before any setting can apply."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     kept = os.dup(2)
@@ -46,7 +46,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}\n")
 
     def refuse(self, error: ValueError):
-        """Refuses with the message of an error. `name=value` in it becomes `--name=value` if that is an option."""
+        """Refuses with an error's message, in which `name=value` becomes `--name=value` if that is an option."""
 
         def option(match):
             flag = f"--{match[1].replace('_', '-')}"
@@ -55,7 +55,7 @@ class Parser(argparse.ArgumentParser):
         self.error(re.sub(r"\b([a-z][a-z_]*)=", option, str(error)))
 
     def make_directory(self, option: str, path):
-        """Makes the directory that an option names if it does not exist. Refuses if that is impossible."""
+        """Makes the directory that an option names, unless it exists. Refuses if the directory cannot be made."""
         try:
             os.makedirs(path, exist_ok=True)
         except OSError as error:
@@ -80,10 +80,10 @@ def whole_number(smallest: int, largest: int = 2**31 - 1):
 COUNT = whole_number(1, 2**20)  # an argument type: a number of things
 
 
-def name(text: str) -> str:
-    """An argument type: a text that is not empty. An unset variable of the shell would give an empty one."""
+def nonempty(text: str) -> str:
+    """An argument type: a text that is not empty. An unset shell variable would give an empty text."""
     if not text:
-        raise argparse.ArgumentTypeError("'' is no name")
+        raise argparse.ArgumentTypeError("'' is an empty text")
     return text
 
 
@@ -99,7 +99,7 @@ def positive_number(text: str) -> float:
 
 
 def number_from_zero(text: str) -> float:
-    """An argument type: 0, or a positive number as `positive_number` takes it."""
+    """An argument type: 0, or a number that `positive_number` accepts."""
     try:
         return 0.0 if float(text) == 0 else positive_number(text)
     except (ValueError, argparse.ArgumentTypeError):
@@ -117,7 +117,7 @@ def number(text: str) -> float:
     return value
 
 
-def nobody_reads_on() -> int:
-    """Discards all further output, after a BrokenPipeError. Returns the exit status for this error."""
+def discard_output() -> int:
+    """Discards all further output, because a BrokenPipeError has occurred. Returns the exit status for this error."""
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     return 128 + signal.SIGPIPE

@@ -1,7 +1,7 @@
-"""The configuration of a run: a typed section for the run, the task, the model, the optimizer and training.
+"""The configuration of a run: five typed sections, for the run, the task, the model, the optimizer and training.
 
-options.py derives the options of train.py from the fields. presets.py has the values of every recipe. A run's
-config.json holds the fields of `run` at the top level, and an object for each other section.
+options.py derives the options of train.py from the fields. presets.py has the values of every recipe. In
+config.json, the fields of the section `run` are at the top level. Every other section is an object.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ from tasks import TASKS, Task
 class RunOptions:
     """How long a run trains and what it writes."""
 
-    preset: str = option(tuple(PRESETS), "source of all other defaults", "paper")
+    preset: str = option(tuple(PRESETS), "set of defaults for all other options", "paper")
     seed: int = option(whole_number(0), "determines the initial weights and the data", 0)
     iterations: int = option(whole_number(1), "number of updates of the weights", 100_000)
     log_every: int = option(whole_number(1), "iterations per row of metrics.csv", 100)
@@ -30,7 +30,7 @@ class RunOptions:
     stop_when_solved: bool = option(
         None,
         f"stop when the task is solved: no wrong bit in {SEQUENCES} sequences of the largest size; tested when a row "
-        "of metrics.csv has no wrong bit",
+        "of metrics.csv shows no wrong bit",
         False,
     )
     figures: bool = option(
@@ -45,13 +45,13 @@ class OptimizerOptions:
     """The options of `keras.optimizers.RMSprop`, with a learning rate that decays."""
 
     weight_decay: float = option(
-        number_from_zero, "an update subtracts N times the learning rate of each weight; 0: none", 0.0
+        number_from_zero, "each update subtracts N * learning rate * weight from a weight; 0: none", 0.0
     )
     learning_rate: float = option(positive_number, "initial learning rate")
     decay_steps: int | None = option(
         whole_number(1), "updates after which the learning rate has halved: rate / (1 + updates / N)", None
     )
-    rho: float = option(number_from_zero, "decay of the running means of gradients and their squares")
+    rho: float = option(number_from_zero, "decay rate of the running means of the gradient and of its square")
     momentum: float = option(number_from_zero, "momentum, at most 1")
     epsilon: float = option(number_from_zero, "number added to the variance, under the square root")
     centered: bool = option(None, "divide by the std of the gradient, not by its root mean square")
@@ -69,7 +69,7 @@ class TrainingOptions:
 
     loss: str = option(tuple(LOSSES), "training loss; sum: nats per sequence, mean: nats per bit")
     batch_size: int = option(COUNT, "sequences per update")
-    weight_noise: float = option(number_from_zero, "std of the noise on the weights in an update")
+    weight_noise: float = option(number_from_zero, "std of the noise on the weights during an update")
     clip_ratio: float = option(
         number_from_zero, "clip the gradient norm to N times a running mean of past norms; 0: do not clip"
     )
@@ -89,7 +89,7 @@ class Config:
         """A copy with other values.
 
         Args:
-            **values: for a section's name, a dict from names of its fields to values.
+            **values: for each section to change, a dict from names of its fields to values.
 
         Raises:
             ValueError: the section has no such field, or a value is of the wrong type or out of range.
@@ -120,14 +120,14 @@ class Config:
 
     @classmethod
     def from_json(cls, content: dict) -> "Config":
-        """The configuration in a config.json. A field that a section lacks has its class's default.
+        """The configuration in a config.json. A missing field of a section gets the default of the section's class.
 
         Raises:
             ValueError, KeyError, TypeError, AttributeError: the content is not a configuration.
         """
         expected = [*names(RunOptions), "task", "model", "optimizer", "training"]
         if not isinstance(content, dict) or set(content) != set(expected):
-            raise ValueError(f"its keys must be {', '.join(expected)}")
+            raise ValueError(f"the keys must be {', '.join(expected)}")
         run = {name: content[name] for name in names(RunOptions)}
         model = dict(content["model"])
         kind = MODELS[name := model.pop("name")]
@@ -168,5 +168,5 @@ def _section(section_name, options_class, values, **identity):
 
 
 def _owner(section_name, name):
-    """What a section configures, for messages: "the task copy", "the model lstm", "the optimizer"."""
+    """How messages name a section: "the task copy", "the model lstm", "the optimizer"."""
     return f"the {section_name} {name}".rstrip()

@@ -8,11 +8,11 @@ import tensorflow as tf
 from experiment.seeds import batch_and_state_seeds, fold_in, seed_of_size
 from ntm.metrics import bits_per_sequence, hamming_distance
 
-_BATCH_SIZE = 100  # sequences that run at a time; limits the memory that an evaluation takes
+_BATCH_SIZE = 100  # sequences that run at the same time; limits the memory use
 
 
 class Evaluator:
-    """Measures the errors of a model at any size up to the largest. It compiles once for all sizes.
+    """Measures the errors of a model at any size up to the largest. All sizes share one compiled program.
 
     Args:
         model: an NTM or an LSTM, built.
@@ -20,10 +20,10 @@ class Evaluator:
         largest: the largest size that will be measured, a tuple. It may exceed the task's bounds.
         sequences: number of sequences of each size, at least 1.
         seed: [2], the seed of a stream, see seeds.py.
-        carry_state: whether each batch starts in the controller state in which the batch before it ended, as in the
-            reference. One more batch, which is not measured, comes first. If false, every sequence starts in the
-            initial state.
-        batch_size: the largest number of sequences that run at a time.
+        carry_state: whether each batch starts with the final controller state of the previous batch, as in the
+            reference. An extra batch comes first and is not measured. If false, every sequence starts in the initial
+            state.
+        batch_size: the largest number of sequences that run at the same time.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Evaluator:
         self._run = tf.function(self._run_batch, jit_compile=True, autograph=False)
 
     def compile(self):
-        """Compiles the program of `measure` and `is_exact`. Without this, their first call compiles it."""
+        """Compiles the program of `measure` and `is_exact`. Otherwise, their first call compiles it."""
         state = self._model.initial_state(self._batch_size, seed=self._seed).controller
         self._run(self._seed, tf.constant(self._largest), state)
 
@@ -52,7 +52,7 @@ class Evaluator:
                 task: the name of the task.
                 size: the size as text, see `size_text`.
                 length: the first number of the size, whatever its name is in the task.
-                the names of the size's other numbers, if it has several.
+                if the size has several numbers: a key for each further number, with its name in the task.
                 sequences: the number of sequences.
                 bit_errors_per_sequence: wrong bits per sequence.
                 bit_error_rate: wrong bits divided by all bits of the answers.
@@ -96,7 +96,7 @@ class Evaluator:
 
         Args:
             seed: [2].
-            size: a tensor. If it were a constant, each size would compile again.
+            size: a tensor. If it were a constant, each size would compile its own program.
             controller_state: a tuple of [B, U].
 
         Returns:
@@ -114,12 +114,12 @@ class Evaluator:
 
 
 def size_text(size: tuple) -> str:
-    """A size as evaluate.py's --lengths takes it: 20, or 20x10 if the size has several numbers."""
+    """A size in the form of evaluate.py's --lengths: 20, or 20x10 if the size has several numbers."""
     return "x".join(map(str, size))
 
 
 def enclosing(*sizes: tuple) -> tuple:
-    """The smallest size that no given size exceeds in any number."""
+    """The elementwise maximum of sizes."""
     return tuple(map(max, zip(*sizes)))
 
 

@@ -23,7 +23,7 @@ class Events:
     """
 
     def __init__(self, run_dir: Path, iteration: int, rows: list):
-        # After a kill, TensorBoard would draw the same iteration twice.
+        # A resumed run repeats iterations. Without this deletion, TensorBoard would show them twice.
         for details in (run_dir / "details").glob("events.out.tfevents.*"):
             _delete_events_after(details, iteration)
         for previous in run_dir.glob("events.out.tfevents.*"):
@@ -63,7 +63,7 @@ class Events:
 
 
 def _delete_events_after(path, iteration):
-    """Deletes the events of later iterations from a file, and an incomplete event at its end."""
+    """Deletes all events after `iteration` from a file, and an incomplete event at the end of the file."""
     with (
         atomic.replacing(path) as aside,
         tf.io.TFRecordWriter(str(aside)) as kept,

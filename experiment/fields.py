@@ -9,8 +9,8 @@ def option(parse, text: str, default=dataclasses.MISSING):
     """A field that becomes an option of train.py.
 
     Args:
-        parse: a function from text to a value, which states the range; or a tuple of names to choose from; or None for
-            a boolean.
+        parse: a function from text to a value, which refuses values out of range. A tuple holds the names to choose
+            from. None means a boolean.
         text: the help text of the option.
         default: the default value. Without it, `defaults_of` gives the default.
     """
@@ -18,12 +18,12 @@ def option(parse, text: str, default=dataclasses.MISSING):
 
 
 def defaults_of(*constructors):
-    """A decorator of a class: its fields without a default take the default of the parameter with the same name.
+    """A class decorator: each field without a default gets the default of the constructor argument of the same name.
 
-    To be used below `dataclasses.dataclass`, so that the default of a constructor's argument stands in one place.
+    The default of a constructor argument thus stands in one place. Place the decorator below `dataclasses.dataclass`.
 
     Args:
-        *constructors: classes. Their constructors have the parameters.
+        *constructors: classes whose constructors have the arguments.
     """
     parameters = {}
     for constructor in constructors:
@@ -38,9 +38,9 @@ def defaults_of(*constructors):
     return decorate
 
 
-def names(section) -> set:
+def names(section) -> list:
     """The names of the options of a dataclass, or of an instance of it."""
-    return {field.name for field in dataclasses.fields(section) if field.name != "name"}
+    return [field.name for field in dataclasses.fields(section) if field.name != "name"]
 
 
 def check_values(section, values: dict, owner: str):
@@ -54,7 +54,7 @@ def check_values(section, values: dict, owner: str):
     Raises:
         ValueError: a name is unknown, or a value has the wrong type.
     """
-    types = {field.name: field.type for field in dataclasses.fields(section) if field.name != "name"}
+    types = {field.name: field.type for field in dataclasses.fields(section) if field.name in names(section)}
     for name, value in values.items():
         if name not in types:
             raise ValueError(f"{name}={value} means nothing to {owner}")

@@ -12,12 +12,12 @@ from ntm import plots
 
 
 def draw_figures(run, trainer, observer: Observer, seed: int):
-    """Draws a run as it is now. A figure that cannot be written is reported and does not stop the run.
+    """Draws the figures of a run at its current iteration. If a figure cannot be written, prints a message and goes on.
 
     Args:
         run: RunDirectory.
         trainer: Trainer.
-        observer: Observer of the trainer's model. It observes a sequence of the largest size, always the same one.
+        observer: Observer of the trainer's model. The observed sequence has the largest size and is always the same.
         seed: the run's seed.
     """
     iteration = int(trainer.iteration)

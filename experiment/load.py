@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 
 from experiment.build import build_model
-from experiment.checkpoints import PREFIX, checkpoints, model_variables, restore
+from experiment.checkpoints import PREFIX, candidates, model_variables, restore
 from experiment.config import Config, default_config, task_from_json
 from experiment.errors import CheckpointError, RunError, first_line
 from experiment.reference import load_reference_checkpoint
@@ -24,11 +24,22 @@ def refusing_config(run_dir):
         raise RunError(f"{run_dir}/config.json does not describe a run: {first_line(error)}") from None
 
 
+def load_config(run_dir) -> Config:
+    """Loads the configuration of a run.
+
+    Raises:
+        RunError: the run is missing or damaged.
+    """
+    content = read_config(run_dir)
+    with refusing_config(run_dir):
+        return Config.from_json(content)
+
+
 def load_run(run_dir, checkpoint: str | None = None):
     """Loads the task and the trained model of a run.
 
     Args:
-        run_dir: a run directory, or a directory with config.json and model.keras, such as those in pretrained/.
+        run_dir: a run directory, or a directory with config.json and model.keras, such as pretrained/copy.
         checkpoint: "step-N". None loads the newest checkpoint, or model.keras if there is no checkpoint.
 
     Returns:
@@ -38,10 +49,8 @@ def load_run(run_dir, checkpoint: str | None = None):
         RunError: the run is missing or damaged.
         CheckpointError: the checkpoint is missing or damaged.
     """
-    content = read_config(run_dir)
-    with refusing_config(run_dir):
-        config = Config.from_json(content)
-    found = checkpoints(run_dir) if checkpoint is None else [Path(run_dir) / "checkpoints" / checkpoint]
+    config = load_config(run_dir)
+    found = candidates(run_dir, checkpoint)
     if found:
         with refusing_config(run_dir):
             model = build_model(config)
@@ -57,8 +66,8 @@ def load_weights(path, task_name: str | None = None):
     """Loads a .keras file and its task.
 
     Args:
-        path: the file. If a run's config.json is beside it, the task is the run's.
-        task_name: the name of the task, if there is no config.json; its bounds are the default ones. None: copy.
+        path: the file. If a config.json is beside the file, it determines the task.
+        task_name: the name of the task if there is no config.json; None means copy. The task has its default bounds.
 
     Returns:
         The Task and the model.
@@ -101,7 +110,7 @@ def _load_model(path, task):
         raise CheckpointError(f"{path} is not a file")
     try:
         model = keras.saving.load_model(path)
-    except Exception as error:  # the type depends on the layer of Keras that meets the damage
+    except Exception as error:  # damaged files make Keras raise exceptions of many types
         raise CheckpointError(f"{path} cannot be read as a model: {first_line(error)}") from None
     if not isinstance(model, (NTM, LSTM)) or not model.built:
         raise CheckpointError(f"{path} holds no NTM or LSTM with weights")

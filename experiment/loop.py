@@ -1,4 +1,4 @@
-"""Trains until the last iteration, until the task is solved, or until a signal: log, test, checkpoint, draw, stop."""
+"""Trains a run, and writes its metrics, checkpoints and figures. Stops at the end, when solved, or at a signal."""
 
 import concurrent.futures
 import shlex
@@ -7,7 +7,7 @@ import sys
 
 from experiment import solved
 from experiment.checkpoints import checkpoints
-from experiment.command_line import nobody_reads_on
+from experiment.command_line import discard_output
 from experiment.evaluation import Evaluator, enclosing, size_text, table
 from experiment.figures import draw_figures
 from experiment.observation import Observer
@@ -16,7 +16,7 @@ from experiment.seeds import REPORT, stream
 from experiment.signals import StopSignals
 from experiment.start_or_resume import Run
 
-UPDATES_PER_CALL = 100  # at most; a signal waits until the end of the call
+UPDATES_PER_CALL = 100  # at most; a signal takes effect at the end of a call
 
 
 def train_and_report(run: Run) -> int:
@@ -84,11 +84,11 @@ class Loop:
         return self._report_signal()
 
     def _may_stop(self):
-        """Whether the task is solved and the run is to stop then."""
+        """Whether the task is solved and --stop-when-solved is set."""
         return self._options.stop_when_solved and self._directory.solved is not None
 
     def _next_boundary(self):
-        """The next iteration at which something is due, at most UPDATES_PER_CALL away."""
+        """The next iteration at which to log, to save a checkpoint or to look for signals."""
         periods = self._options.log_every, self._options.checkpoint_every, UPDATES_PER_CALL
         return min(self._options.iterations, *((self._iteration // period + 1) * period for period in periods))
 
@@ -113,7 +113,7 @@ class Loop:
         return {"iteration": self._iteration, "sequences": self._iteration * self._trainer.batch_size}
 
     def _test_solved(self, metrics):
-        """Tests whether the task is solved if the row has no wrong bit. Returns whether this is the first time."""
+        """Tests whether the task is newly solved. No test is made if the row has a wrong bit."""
         if self._directory.solved is not None or metrics.hamming_distance != 0:
             return False
         self._compilation.result()
@@ -129,7 +129,7 @@ class Loop:
                 sequences = self._progress_so_far()["sequences"]
                 progress.say(f"solved after {self._iteration} iterations, {sequences} sequences")
         except BrokenPipeError:  # the reader of the output is gone: stop as if a signal had come
-            nobody_reads_on()
+            discard_output()
             self._signals.received = signal.SIGPIPE
 
     def _save_checkpoint(self):

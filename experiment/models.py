@@ -1,4 +1,4 @@
-"""The models that can be trained, their options, and how the options become arguments of the constructors in ntm."""
+"""The models that can be trained, and their options. Turns the options into arguments of the constructors in ntm."""
 
 import dataclasses
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from ntm import LSTM, NTM, InitialValues, NTMCell
 @dataclasses.dataclass(frozen=True)
 @defaults_of(NTMCell, NTM, InitialValues)
 class NTMOptions:
-    """The options of `ntm.NTM`, initial values included. NTMCell and InitialValues explain each."""
+    """The options of `ntm.NTM`, initial values included. NTMCell and InitialValues explain each option."""
 
     name: str  # "ntm-lstm" or "ntm-feedforward"
     output_bias: bool = option(None, "give the output layer a bias")
@@ -22,7 +22,9 @@ class NTMOptions:
     memory_width: int = option(COUNT, "width of a memory location, W")
     read_heads: int = option(COUNT, "number of read heads, R")
     write_heads: int = option(COUNT, "number of write heads, Q")
-    shift_range: int = option(whole_number(0, 2**20), "a head shifts by -S to +S locations; 2S+1 <= N")
+    shift_range: int = option(
+        whole_number(0, 2**20), "largest shift of a head in either direction; 2N+1 is at most --memory-locations"
+    )
     output_reads: bool = option(None, "pass the read vectors to the output layer")
     heads_bias: bool = option(None, "give the heads' layer a bias")
     bounded_vectors: bool = option(None, "pass keys and add vectors through tanh")
@@ -56,7 +58,7 @@ class LSTMOptions:
 
 
 class ModelKind(NamedTuple):
-    """A value of --model."""
+    """The classes and the fixed arguments that a value of --model stands for."""
 
     model_class: type
     options_class: type
@@ -85,7 +87,7 @@ def make_model(options, input_size: int, output_size: int, seed: int, model_clas
         input_size: I.
         output_size: O.
         seed: determines the initial weights.
-        model_class: a subclass of the model's class to use instead of it.
+        model_class: a subclass of the model's class, to be used in place of that class.
 
     Raises:
         ValueError: an option is out of range.

@@ -12,7 +12,7 @@ from ntm import Trace
 
 
 class Observation(NamedTuple):
-    """A sequence and everything that a model did with it, as arrays without a batch axis."""
+    """A sequence, and the outputs and the states of a model on it, as arrays without a batch axis."""
 
     size: str  # see `size_text`
     answer_at: int  # the step at which the answer begins
@@ -24,7 +24,7 @@ class Observation(NamedTuple):
     previous_weightings: np.ndarray | None  # [T, H, N], before each step; heads in the order of `trace.stages`
 
     def answer(self):
-        """The arguments of an example in `ntm.plots.generalisation`: title, targets and outputs of the answer."""
+        """An example for `ntm.plots.generalisation`: a title, the targets and the outputs of the answer."""
         return f"length {self.size}", self.targets[self.answer_at :], self.outputs[self.answer_at :]
 
     @property
@@ -33,7 +33,7 @@ class Observation(NamedTuple):
         return None if self.trace is None else (self.trace.state.write_weightings, self.trace.state.read_weightings)
 
     def addressing(self, step: int, kind: str, head: int = 0) -> dict:
-        """How a head came to its weighting at a step.
+        """The stages of a head's addressing at a step.
 
         Args:
             step: a step.
@@ -59,7 +59,7 @@ class Observation(NamedTuple):
 
 
 class Observer:
-    """Runs single sequences and records what a model does with them.
+    """Runs a model on single sequences and records its outputs and states.
 
     It does not use XLA: compilation would take longer than the sequences.
 
@@ -78,11 +78,11 @@ class Observer:
         inputs = tf.TensorSpec([1, None, self._task.input_size])
         states = tf.nest.map_structure(lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), state)
         run = tf.function(lambda inputs, state: self._model.trace(inputs, initial_state=state), autograph=False)
-        # A concrete function: TensorFlow would take the functions of several models for one that retraces too often.
+        # A concrete function avoids TensorFlow's warning of retracing, which several models would cause.
         return run.get_concrete_function(inputs, states)
 
     def observe(self, size: tuple, seed) -> Observation:
-        """Observes the sequence of a size that a seed determines. The seed is [2], see seeds.py."""
+        """Observes the sequence that a size and a seed determine. The seed is [2], see seeds.py."""
         batch_seed, state_seed = batch_and_state_seeds(seed_of_size(seed, size))
         batch = self._task.batch(batch_seed, 1, size, size)
         initial = self._model.initial_state(1, seed=state_seed)

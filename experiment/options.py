@@ -1,6 +1,7 @@
 """Derives the options of train.py from the fields of the configuration.
 
-A field memory_width becomes the option --memory-width. Tasks, or models, with a field of the same name share an option.
+A field memory_width becomes the option --memory-width. Tasks share an option if they have fields of the same name.
+Models do too.
 """
 
 import argparse
@@ -29,18 +30,18 @@ def add_options(parser: argparse.ArgumentParser):
     models = {name: default_config(model=name).model for name in MODELS}
     _add_section(parser.add_argument_group("run"), defaults.run)
     group = parser.add_argument_group("task", "In brackets: the tasks that have the option, and their defaults.")
-    group.add_argument("--task", choices=tuple(tasks), help=f"what to learn ({defaults.task.name})")
+    group.add_argument("--task", choices=tuple(tasks), help=f"task to learn ({defaults.task.name})")
     _add_shared(group, tasks)
     group = parser.add_argument_group(
         "model", "In brackets: the models that have the option, and their defaults for the copy task."
     )
-    group.add_argument("--model", choices=tuple(models), help=f"what learns it ({defaults.model.name})")
+    group.add_argument("--model", choices=tuple(models), help=f"model that learns the task ({defaults.model.name})")
     _add_shared(group, models)
     _add_section(parser.add_argument_group("optimizer (RMSProp)"), defaults.optimizer)
     _add_section(parser.add_argument_group("training"), defaults.training)
 
 
-def read_config(arguments: dict) -> Config:
+def config_from_arguments(arguments: dict) -> Config:
     """The configuration that a command line asks for.
 
     Args:
@@ -51,18 +52,19 @@ def read_config(arguments: dict) -> Config:
     """
     values = given_values(arguments)
     chosen = {section: values[section].pop("name") for section in ("task", "model") if "name" in values[section]}
-    return default_config(preset=values["run"].get("preset", "paper"), **chosen).replace(**values)
+    chosen |= {name: value for name, value in values["run"].items() if name == "preset"}
+    return default_config(**chosen).replace(**values)
 
 
 def given_values(arguments: dict) -> dict:
     """The options that were given, by section.
 
     Args:
-        arguments: as in `read_config`.
+        arguments: as in `config_from_arguments`.
 
     Returns:
-        A dict from a section's name to a dict from names of fields to values. The name "name" stands for --task in the
-        section "task" and for --model in the section "model".
+        A dict from a section's name to a dict from names of fields to values. In the section "task", the
+        key "name" holds the value of --task. In the section "model", it holds the value of --model.
     """
     values = {}
     for section, classes in _CLASSES.items():
@@ -78,15 +80,15 @@ def _option_fields(*classes):
 
 
 def _add_section(group, section):
-    """Adds the options of a section that is always of the same class."""
+    """Adds the options of a section that has only one class."""
     for field in _option_fields(section):
         default = getattr(section, field.name)
         _add_option(group, field, field.metadata["help"] + ("" if default is None else f" ({_text(default)})"))
 
 
 def _add_shared(group, sections):
-    """Adds the options of a dict from names of tasks, or of models, to their default sections."""
-    owners = {}  # for each field, help text and default: who has it
+    """Adds the options of all tasks, or of all models. `sections` is a dict from names to default values."""
+    owners = {}  # names of fields -> pairs of help text and default -> tasks or models that have them
     for name, section in sections.items():
         for field in _option_fields(section):
             entry = field.metadata["help"], _text(getattr(section, field.name))

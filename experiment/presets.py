@@ -1,15 +1,15 @@
-"""The numbers of every recipe: what --preset, --task and --model set.
+"""The values that --preset, --task and --model set.
 
 A value comes from RECIPES, else from PAPER_MODELS, else from PRESETS, else from the constructor that takes it. RECIPES
 holds for the preset "paper" alone. docs/results.md shows what each recipe achieves.
 
-The sections and the names are those of config.py.
+config.py defines the sections and the names.
 """
 
 from experiment import reference
 
 PRESETS = {
-    # The equations are the paper's. The other choices are those that train best.
+    # The equations are the paper's. All other values are the ones that train best.
     "paper": {
         "task": {},
         "model": {},
@@ -55,7 +55,7 @@ PAPER_MODELS = {
     ("priority-sort", "lstm"): {"controller_units": 128},
 }
 
-# What differs for some tasks and models. docs/recipe.md gives the reasons.
+# Changes for single tasks and models. docs/recipe.md gives the reasons.
 _LSTM = {"optimizer": {"learning_rate": 3e-4}, "training": {"weight_noise": 0.0}}
 RECIPES = {
     ("copy", "ntm-lstm"): {
@@ -112,7 +112,7 @@ RECIPES = {
 }
 
 
-def sections(preset: str, task: str = "copy", model: str = "ntm-lstm") -> dict:
+def sections(preset: str, task: str, model: str) -> dict:
     """The values of a preset for a task and a model.
 
     Returns:
@@ -121,7 +121,7 @@ def sections(preset: str, task: str = "copy", model: str = "ntm-lstm") -> dict:
     """
     chosen = {
         **PRESETS[preset],
-        # A preset's values for the model are options of the NTM.
+        # A preset's values for the model are options of the NTM. The LSTM does not have them.
         "model": {**(PRESETS[preset]["model"] if model != "lstm" else {}), **PAPER_MODELS.get((task, model), {})},
         "task": PRESETS[preset]["task"] if task == "copy" else {},
     }

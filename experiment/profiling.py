@@ -28,12 +28,12 @@ def profile(trainer, directory, updates: int) -> list:
     """Profiles updates of a Trainer.
 
     Args:
-        trainer: Trainer. It has made an update, so that its program is compiled. It makes more updates.
-        directory: where the profiler's files go, for TensorBoard's profile plugin.
+        trainer: Trainer. It must have made an update, so that its program is compiled. Profiling makes more updates.
+        directory: the directory for the profiler's files, which TensorBoard's profile plugin shows.
         updates: the number of updates.
 
     Returns:
-        A list of Kernel, by total time, the largest first.
+        A list of Kernel, sorted by total time, longest first.
     """
     operations = _operations(trainer.compiled_program())
     options = tf.profiler.experimental.ProfilerOptions(host_tracer_level=_KERNEL_EVENTS, python_tracer_level=0)
@@ -48,7 +48,7 @@ def profile(trainer, directory, updates: int) -> list:
 
 
 def _operations(program):
-    """The TensorFlow operation of each kernel of a compiled program: a dict between their names."""
+    """A dict from the names of a compiled program's kernels to the names of their TensorFlow operations."""
     operations = {}
     for line in program.splitlines():
         definition, operation = _DEFINITION.match(line), _OPERATION.search(line)
@@ -58,7 +58,7 @@ def _operations(program):
 
 
 def _event_times(directory):
-    """The microseconds of each call of each event in the newest of the profiler's files: a dict from names to lists."""
+    """Reads the profiler's newest file: a dict from names of events to lists with the microseconds of each call."""
     newest = max(Path(directory).rglob("*.xplane.pb"), key=lambda path: path.stat().st_mtime)
     space = xplane_pb2.XSpace.FromString(newest.read_bytes())
     times = collections.defaultdict(list)

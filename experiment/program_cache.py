@@ -8,14 +8,14 @@ import platform
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent / ".cache"
-KEPT_PROGRAMS = 100  # of about 3 MB each
+KEPT_PROGRAMS = 100  # a program has about 3 MB
 
 
 def share(root: Path = ROOT):
     """Makes this process load compiled programs from `root` and store new ones there.
 
-    To be called before TensorFlow is imported. It sets a flag that TensorFlow does not document. TensorFlow writes each
-    program to another file and moves it into place, so that several processes, or a kill, do no harm.
+    To be called before TensorFlow is imported. It sets a flag that TensorFlow does not document. TensorFlow
+    replaces each file atomically: several processes may share the cache, and a kill does not damage it.
 
     Nothing happens if TF_XLA_FLAGS is set, even to an empty text, or if `root` cannot be written.
     """
@@ -32,7 +32,7 @@ def share(root: Path = ROOT):
 
 
 def _machine():
-    """A name for the processor, the compiler and its flags: programs of other machines are not used."""
+    """A name for the processor, the compiler and its flags, because programs of other machines must not be used."""
     processor = platform.processor()
     with contextlib.suppress(OSError), open("/proc/cpuinfo") as file:
         processor += "".join(sorted({line for line in file if line.startswith(("model name", "flags", "Features"))}))

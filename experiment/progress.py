@@ -1,4 +1,4 @@
-"""Shows the progress of training: a progress bar on a terminal, a line now and then elsewhere."""
+"""Shows the progress of training: a progress bar on a terminal, or else a line every ROWS_PER_LINE rows."""
 
 import sys
 import time

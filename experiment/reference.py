@@ -9,7 +9,7 @@ from ntm import NTM
 from ntm.addressing import AddressingParameters
 from ntm.heads import HeadParameters
 
-# Options of the NTM that give the reference's architecture. The checkpoint's shapes give the sizes of its vectors.
+# Options of the NTM that give the reference's architecture. All sizes that are missing here come from the checkpoint.
 ARCHITECTURE = {
     "read_heads": 1,
     "write_heads": 1,
@@ -57,8 +57,8 @@ def load_reference_checkpoint(prefix, memory_locations: int = 128) -> NTM:
     )
     model.build((None, None, input_size))
     controller = model.cell.controller
-    # The rows are the input, the read vector and the previous output. The gates are in our order. The reference adds 1
-    # to the forget gate's pre-activation at every step.
+    # The rows of `matrix` belong to the input, the read vector and the previous output. The gates have our order. At
+    # every step, the reference adds 1 to the forget gate's pre-activation.
     controller.kernel.assign(matrix[:input_size])
     controller.recurrent_kernel.assign(matrix[input_size:])
     controller.bias.assign(bias + np.repeat(np.float32([0, 0, 1, 0]), units))
@@ -81,9 +81,8 @@ def _read_weights(prefix):
             raise CheckpointError(f"checkpoint {prefix} is not the reference's: {name} is no float32 matrix or bias")
     matrix, bias, interface, output = (tensors[name] for name in _NAMES)
     units = interface.shape[0]
-    width = (
-        interface.shape[-1] - 12
-    ) // 4  # 2 (W + 6) for key, strength, gate, 3 shifts and sharpness; 2 W for erase and add
+    # 2 (W + 6) columns for keys, strengths, gates, 3 shifts and sharpness; 2 W columns for the erase and add vectors.
+    width = (interface.shape[-1] - 12) // 4
     input_size = matrix.shape[0] - width - units
     expected = (
         (input_size + width + units, 4 * units),
@@ -100,7 +99,7 @@ def _read_weights(prefix):
 
 
 def _interface_columns(width):
-    """For each column of our heads' kernel, the index of its column in the reference's interface weights."""
+    """For each column of our heads' kernel, the index of the same column in the reference's interface weights."""
     heads = np.array([0, width + 6])[:, np.newaxis]  # first columns of the read head and of the write head
     vectors = np.arange(width)
     columns = HeadParameters(

@@ -36,11 +36,11 @@ class RunDirectory:
     Attributes:
         path: the directory.
         config: the content of config.json, a dict.
-        solved: when the task was solved, as `read_solved` returns it; valid after `start_metrics`.
+        solved: the result of `read_solved`. It is valid after `start_metrics`.
 
     Raises:
-        RunError: the directory cannot be written or is in use; or it is not empty although `config` is given; or it
-            holds no run although `config` is None.
+        RunError: the directory cannot be written or is in use. If `config` is given: the directory is not empty. If
+            `config` is None: the directory holds no run.
     """
 
     def __init__(self, path, config: dict | None = None):
@@ -50,6 +50,8 @@ class RunDirectory:
         self._events = None
         self.solved = None
         try:
+            # This check precedes the lock, so that a directory of other files gets no .lock. The check is repeated
+            # under the lock, because another process may have started a run.
             if config is not None and self.path.is_dir():
                 self._refuse_unless_empty()
             self.path.mkdir(parents=True, exist_ok=True)
@@ -67,7 +69,7 @@ class RunDirectory:
     def _refuse_unless_empty(self):
         present = {entry.name for entry in self.path.iterdir()} - {".lock"}
         if present:
-            reason = "holds a run: --resume goes on with it" if "config.json" in present else "is not empty"
+            reason = "holds a run: use --resume to continue it" if "config.json" in present else "is not empty"
             raise RunError(f"{self.path} {reason}")
 
     def __enter__(self):
@@ -95,8 +97,8 @@ class RunDirectory:
     def start_metrics(self, iteration: int):
         """Prepares the directory for training from `iteration` on.
 
-        Deletes everything written after `iteration`, the last row of metrics.csv if it covers fewer than `log_every`
-        iterations, model.keras and the figures.
+        Deletes everything written after `iteration`. Also deletes model.keras, the figures, and a last row of
+        metrics.csv that covers fewer than `log_every` iterations.
         """
         solved = read_solved(self.path)
         self.solved = solved if solved and solved["iteration"] <= iteration else None
@@ -106,8 +108,8 @@ class RunDirectory:
         rows = read_rows(path) if path.exists() else []
         rows = [row for row in rows if int(row[0]) <= iteration and int(row[0]) % log_every == 0]
         write_rows(path, rows)
-        for made_at_the_end in (self.path / MODEL, *self.path.glob("*.png")):
-            made_at_the_end.unlink(missing_ok=True)
+        for outdated in (self.path / MODEL, *self.path.glob("*.png")):
+            outdated.unlink(missing_ok=True)
         if self._events:
             self._events.close()
         self._events = Events(self.path, iteration, rows)
@@ -136,7 +138,7 @@ class RunDirectory:
             model.save(aside)
 
     def delete_checkpoints_after(self, iteration: int):
-        """Deletes the checkpoints of iterations after `iteration`."""
+        """Deletes all checkpoints that were written after `iteration`."""
         delete_checkpoints_after(self.path, iteration)
 
 

@@ -5,6 +5,8 @@ A seed is a pair of integers. A run's integer seed and a purpose give the seed o
 
 import tensorflow as tf
 
+from tasks.sampling import split_seed
+
 TRAINING = 0  # the batches of training
 VALIDATION = 1  # the sequences that decide whether the task is solved
 REPORT = 2  # the sequences whose errors train.py and evaluate.py print
@@ -26,13 +28,13 @@ def stream(seed: int, purpose: int):
 
 
 def fold_in(seed, number):
-    """The seed of draw `number` of a stream: [2]."""
+    """Derives the seed of draw `number` from the seed of a stream: [2]."""
     return tf.random.fold_in(seed, number, alg="philox")
 
 
 def batch_and_state_seeds(seed):
     """Derives two independent seeds from one: the seed of a batch and the seed of its initial state."""
-    return tf.unstack(tf.random.split(seed, 2, alg="philox"))
+    return split_seed(seed, 2)
 
 
 def seed_of_size(seed, size: tuple):

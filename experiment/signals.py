@@ -1,4 +1,4 @@
-"""Ends training at SIGINT and SIGTERM with a checkpoint, not at once."""
+"""Lets training save a checkpoint before SIGINT or SIGTERM ends it."""
 
 import signal
 

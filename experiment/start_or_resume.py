@@ -1,11 +1,11 @@
-"""Starts a new run or resumes one: gives its directory, its configuration and its trainer."""
+"""Starts or resumes a run: prepares its directory, its configuration and its trainer."""
 
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
 from experiment.build import build_trainer
-from experiment.checkpoints import PREFIX, checkpoints, model_variables, restore
+from experiment.checkpoints import PREFIX, candidates, checkpoint_path, checkpoints, model_variables, restore
 from experiment.config import Config
 from experiment.errors import CheckpointError, RunError
 from experiment.load import refusing_config
@@ -41,7 +41,7 @@ def start_run(config: Config, run_dir: str | None = None, checkpoint: str | None
     if checkpoint is not None:
         path = Path(checkpoint)
         if path.name == checkpoint:
-            path = newest_run(RUNS) / "checkpoints" / checkpoint
+            path = checkpoint_path(newest_run(RUNS), checkpoint)
         config = config.replace(run={"checkpoint": str(path)})
         restore(model_variables(trainer.model), path / PREFIX)
     if run_dir is None:
@@ -56,8 +56,8 @@ def resume_run(values: dict, run_dir: str | None = None, checkpoint: str | None 
     """Resumes a run at a checkpoint.
 
     Args:
-        values: what the command line asks for: for each section of the configuration a dict from names to values. The
-            fields in RESUMABLE change the run. All others must be the run's own.
+        values: the options that were given: for each section of the configuration, a dict from names to values. The
+            fields in RESUMABLE may differ from the run's. All others must be equal.
         run_dir: the run directory; None for the newest in runs/.
         checkpoint: "step-N", or None for the newest checkpoint that is not damaged.
 
@@ -68,14 +68,14 @@ def resume_run(values: dict, run_dir: str | None = None, checkpoint: str | None 
     """
     run_dir = Path(newest_run(RUNS) if run_dir is None else run_dir)
     if (run_dir / MODEL).exists() and not checkpoints(run_dir):
-        raise RunError(f"{run_dir} holds a trained model and no checkpoint to go on from")
+        raise RunError(f"{run_dir} holds a trained model and no checkpoint to resume from")
     directory = RunDirectory(run_dir)
     try:
         with refusing_config(run_dir):
             config = Config.from_json(directory.config)
             trainer = build_trainer(config)
         _refuse_contradictions(config, values, run_dir)
-        _restore_newest(trainer, run_dir, checkpoint, started_from=config.run.checkpoint)
+        _restore_trainer(trainer, run_dir, checkpoint, started_from=config.run.checkpoint)
         config = config.replace(run={key: value for key, value in values["run"].items() if key in RESUMABLE})
         reached = int(trainer.iteration)
         if config.run.iterations < reached:
@@ -89,7 +89,7 @@ def resume_run(values: dict, run_dir: str | None = None, checkpoint: str | None 
 
 
 def _refuse_contradictions(config, values, run_dir):
-    """Raises ValueError if a value is not the run's own and --resume may not change it."""
+    """Raises ValueError if a value differs from the run's and --resume may not change it."""
     for section_name, section_values in values.items():
         section = getattr(config, section_name)
         for key, value in section_values.items():
@@ -103,15 +103,15 @@ def _refuse_contradictions(config, values, run_dir):
             raise ValueError(f"{option}={value} contradicts {run_dir}/config.json, which has {kept}")
 
 
-def _restore_newest(trainer, run_dir, checkpoint, started_from):
-    """Restores a trainer from the checkpoint of a name, or from the newest that is not damaged, if there is one."""
-    candidates = checkpoints(run_dir) if checkpoint is None else [run_dir / "checkpoints" / checkpoint]
-    for directory in candidates:
+def _restore_trainer(trainer, run_dir, checkpoint, started_from):
+    """Restores a trainer from the named checkpoint, or from the newest undamaged checkpoint if there is any."""
+    found = candidates(run_dir, checkpoint)
+    for directory in found:
         try:
             return restore(trainer.variables(), directory / PREFIX)
         except CheckpointError as error:
-            if directory == candidates[-1]:
+            if directory == found[-1]:
                 raise
-            print(f"train.py: {error}; trying the one before", file=sys.stderr)
+            print(f"train.py: {error}; trying the previous checkpoint", file=sys.stderr)
     if started_from is not None:
-        raise RunError(f"{run_dir} has lost checkpoints/step-0, where it started from")
+        raise RunError(f"{run_dir} has lost checkpoints/step-0, from which it started")

@@ -1,4 +1,4 @@
-"""The compiled training step: one call makes many updates, and their data are made in the graph."""
+"""The compiled training step: one call makes many updates and the batches that they need."""
 
 import math
 import time
@@ -10,12 +10,13 @@ from experiment.checkpoints import model_variables, variable_name
 from experiment.metrics_file import Metrics
 from experiment.seeds import NOISE, TRAINING, batch_and_state_seeds, fold_in, stream
 from ntm.metrics import LOSSES, bits_per_sequence, hamming_distance
+from tasks.sampling import random_integers
 
-# The noise on the weights is a slice of a table, at one of this many offsets: new draws would double an update's time.
+# The noise on the weights is a slice of a table, at one of this many offsets. New draws would double an update's time.
 _NOISE_OFFSETS = 2**20
 
-# Gradient clipping compares with a running mean of past clipped norms, over about 100 updates, and with at least 0.01.
-# The lower bound keeps rare hard sequences useful when nearly all sequences are easy.
+# Gradient clipping compares a norm with a running mean of past clipped norms, over about 100 updates and at least
+# _LEAST_NORM. The lower bound keeps rare hard sequences useful when nearly all sequences are easy.
 _NORM_DECAY, _LEAST_NORM = 0.99, 0.01
 
 
@@ -124,7 +125,7 @@ class Trainer:
         def update(iteration, seed, totals, *_):
             metrics, gradient = self._update(seed)
             iteration += 1
-            watched = metrics[:1] if self.clip_ratio else metrics  # with clipping, any gradient may be used
+            watched = metrics[:1] if self.clip_ratio else metrics  # clipping replaces a gradient that is not finite
             finite = tf.reduce_all(tf.math.is_finite(watched))
             return iteration, fold_in(self.seed, iteration), totals + metrics, finite, gradient
 
@@ -154,7 +155,7 @@ class Trainer:
             state = self.model.initial_state(self.batch_size, seed=state_seed)
             logits = self.model(batch.inputs, initial_state=state, steps=batch.num_steps)
             loss = self.loss(batch.targets, logits, batch.mask)
-        for variable in self.model.non_trainable_variables:  # the scope has recorded assignments and not made them
+        for variable in self.model.non_trainable_variables:  # the scope only records assignments
             if (value := scope.get_current_value(variable)) is not None:
                 variable.assign(value)
         gradient = _flatten(tape.gradient(loss, weights))
@@ -169,7 +170,7 @@ class Trainer:
         return tf.stack(metrics), gradient
 
     def _clip(self, gradient, norm):
-        """The gradient, clipped as `clip_ratio` says. Updates the running mean of the norms."""
+        """Clips the gradient, see `clip_ratio`. Updates the running mean of the norms."""
         if not self.clip_ratio:
             return gradient
         clipped_norm = tf.minimum(norm, self.clip_ratio * tf.maximum(self._usual_norm, _LEAST_NORM))
@@ -179,10 +180,10 @@ class Trainer:
         return tf.where(finite, gradient * tf.math.divide_no_nan(clipped_norm, norm), 0.0)
 
     def _with_noise(self, weights, seed):
-        """The weights, a vector, with the noise of an update added."""
+        """Adds the noise of an update to the vector of weights."""
         if self._noise is None:
             return weights
-        start = tf.random.stateless_uniform([1], seed, maxval=_NOISE_OFFSETS, dtype=tf.int32, alg="philox")
+        start = random_integers([1], seed, 0, _NOISE_OFFSETS - 1)
         return weights + tf.slice(self._noise, start, weights.shape)
 
     def _split(self, vector):

@@ -7,7 +7,9 @@ from ntm.plots import to_png
 
 
 def browse(draw, **ranges):
-    """Shows a figure below a slider for each of its arguments. Without a kernel, only the initial figure is shown.
+    """Shows a figure and, above it, a slider for each of the figure's arguments.
+
+    Without a kernel, only the initial figure is shown.
 
     Args:
         draw: a function from keyword arguments to a matplotlib Figure.

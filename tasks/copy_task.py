@@ -26,8 +26,8 @@ class CopyTask(Task):
 
     Args:
         min_length, max_length: bounds of the length. The length is drawn uniformly.
-        every_step: whether every step counts, as in the reference. The target then has the channels of both flags too,
-            and it is zero at the steps that repeat no vector.
+        every_step: whether every step counts, as in the reference. The target then also has the channels of both flags.
+            It is zero at all steps before the answer.
     """
 
     min_length: int = option(1, "smallest number of vectors")

@@ -13,7 +13,7 @@ from tasks.task import Batch, Task, option
 
 # Beta(1/2, 1/2) by its inverse CDF, sin(pi u / 2)^2 with u uniform; tabulated so that eager and compiled code agree.
 _QUANTILES = np.sin(np.pi / 2 * (np.arange(2**14) + 0.5) / 2**14) ** 2
-_RESOLUTION = 2**24  # a bit is 1 if an integer drawn uniformly below this is below _RESOLUTION times its probability
+_RESOLUTION = 2**24  # a bit is 1 if an integer, uniform in [0, _RESOLUTION), is below probability * _RESOLUTION
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,8 +30,8 @@ class NGrams(Task):
         mask         1 1 1
 
     Args:
-        min_length, max_length: bounds of the number of bits. The number is drawn uniformly. The paper's is always 200.
-        context: k. The paper's 6-grams are 5 bits of context and the bit that follows.
+        min_length, max_length: bounds of the number of bits. The number is drawn uniformly. In the paper it is 200.
+        context: k. A 6-gram of the paper is 5 bits of context and the next bit.
     """
 
     min_length: int = option(200, "smallest number of bits")
@@ -80,7 +80,7 @@ class NGrams(Task):
         )
 
     def optimal_bits(self, batch):
-        """The cost of the best estimator that sees only the bits: [B].
+        """The cost of the best estimator that does not know the table: [B].
 
         It predicts 1 with probability (N1 + 1/2) / (N1 + N0 + 1). N1 and N0 count the ones and the zeros that followed
         earlier occurrences of the context (section 4.4; Murphy 2012, "Machine learning: a probabilistic perspective").
@@ -96,6 +96,6 @@ class NGrams(Task):
             tf.reduce_sum(tf.cumsum(here * value, axis=1, exclusive=True) * here, axis=-1)
             for value in (batch.targets, 1 - batch.targets)
         )
-        right = tf.where(bits == 1, ones, zeros)
-        probability = tf.where(has_context > 0, (right + 0.5) / (ones + zeros + 1), 0.5)
+        matching = tf.where(bits == 1, ones, zeros)
+        probability = tf.where(has_context > 0, (matching + 0.5) / (ones + zeros + 1), 0.5)
         return -tf.reduce_sum(tf.math.log(probability) * batch.mask, axis=1) / math.log(2)

@@ -27,8 +27,7 @@ class PrioritySort(Task):
         mask         . . . . 1 1
 
     Args:
-        min_length, max_length: bounds of the number of vectors. The number is drawn uniformly. The paper's is always
-            20.
+        min_length, max_length: bounds of the number of vectors. The number is drawn uniformly. In the paper it is 20.
         highest: number of vectors in the answer, at most `min_length`.
     """
 

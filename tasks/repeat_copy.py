@@ -76,5 +76,5 @@ class RepeatCopy(Task):
 
     def _normalised(self, repeats):
         choices = self.max_repeats - self.min_repeats + 1
-        std = math.sqrt((choices**2 - 1) / 12) or 1.0  # with one choice the std is 0, and the result is 0 too
+        std = math.sqrt((choices**2 - 1) / 12) or 1.0  # with one choice the std is 0: dividing 0 by 1 gives 0
         return (tf.cast(repeats, tf.float32) - (self.min_repeats + self.max_repeats) / 2) / std

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-# The one generator that draws the same integers in eager, graph and compiled code. The floats that it draws differ.
+# Only this generator draws the same integers in eager, graph and compiled code. Its floats differ between them.
 _GENERATOR = "philox"
 
 

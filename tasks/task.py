@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tasks.sampling import random_integers, split_seed
 
-MAX_STEPS = 2**22  # longest sequence that is allowed: larger than any machine's memory, and well within an int32
+MAX_STEPS = 2**22  # length limit of a sequence: exceeds any machine's memory, and is well within the range of int32
 
 
 class Batch(NamedTuple):
@@ -57,7 +57,7 @@ class Task(abc.ABC):
                 raise ValueError(f"max_{name}={high} is below min_{name}={low}")
         if self.num_steps(*self.largest) > MAX_STEPS:
             bounds = " and ".join(f"max_{name}={number}" for name, number in zip(self.size_names, self.largest))
-            raise ValueError(f"{bounds}: sequences of {self.num_steps(*self.largest)} steps, more than {MAX_STEPS}")
+            raise ValueError(f"{bounds}: sequences have {self.num_steps(*self.largest)} steps, more than {MAX_STEPS}")
 
     @abc.abstractmethod
     def num_steps(self, *size):
@@ -88,11 +88,11 @@ class Task(abc.ABC):
     def check(self, size: tuple):
         """Raises ValueError if no sequence can have this size."""
         if len(size) != len(self.size_names):
-            raise ValueError(f"a size of {self.name} is {' x '.join(self.size_names)}")
+            raise ValueError(f"a size of {self.name} has the form {' x '.join(self.size_names)}")
         if min(size) < self.smallest:
-            raise ValueError(f"{self.name} begins at {self.smallest}")
+            raise ValueError(f"the size of {self.name} begins at {self.smallest}")
         if self.num_steps(*size) > MAX_STEPS:
-            raise ValueError(f"a sequence of {self.num_steps(*size)} steps, more than {MAX_STEPS}")
+            raise ValueError(f"a sequence has {self.num_steps(*size)} steps, more than {MAX_STEPS}")
 
     @property
     def largest(self) -> tuple:

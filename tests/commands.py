@@ -1,4 +1,4 @@
-"""Helpers of the tests of the command lines."""
+"""Helpers for tests of the command lines."""
 
 import csv
 import os

@@ -1,4 +1,4 @@
-"""The NTM in slow, plain NumPy, a loop for every index of an equation: what the tests compare the library to."""
+"""The NTM in slow, plain NumPy, with a loop for every index of an equation. Tests compare the library with it."""
 
 import numpy as np
 
@@ -40,7 +40,7 @@ def interpolate(content_weightings, previous_weightings, gates):
 
 
 def shift(weightings, shifts):
-    """Equation (8), the sum written out: location i gets what was `offset` before it."""
+    """Equation (8), with the sum written out: location i gets the weight of location i - offset."""
     locations, reach = weightings.shape[-1], shifts.shape[-1] // 2
     shifted = np.zeros_like(weightings)
     for b, h, i in np.ndindex(*weightings.shape):
@@ -59,10 +59,10 @@ def reference_shift(weightings, shifts):
 
 
 def reference_looped_shift(weightings, shifts):
-    """The reference's general form of equation (8), which its optimized one replaced: the first weight is offset -S.
+    """The reference's general form of equation (8), which the optimized form replaced. The first weight is offset -S.
 
-    For each location it gathers the locations from S after it to S before it, wrapping indices by hand, and sums their
-    product with the shift weights.
+    Location i gets the sum of the shift weights times the weightings at i + S, i + S - 1, ..., i - S. Indices are
+    wrapped by hand.
     """
     locations, reach = weightings.shape[-1], shifts.shape[-1] // 2
     shifted = []
@@ -80,7 +80,7 @@ def reference_looped_shift(weightings, shifts):
 
 
 def sharpen(weightings, sharpness):
-    """Equation (9) to the letter: power, then division by the sum."""
+    """Equation (9) literally: power, then division by the sum."""
     powers = weightings ** sharpness[..., np.newaxis]
     return powers / powers.sum(-1, keepdims=True)
 

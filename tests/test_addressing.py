@@ -9,7 +9,7 @@ import oracle
 from ntm import addressing
 from ntm.addressing import AddressingParameters
 
-# Different on every axis, so that a swapped one cannot pass: batch, heads, locations, width, shift range.
+# Batch, heads, locations, width and shift range. All differ, so that swapped axes cannot pass.
 B, H, N, W, S = 2, 3, 7, 4, 2
 
 
@@ -40,7 +40,7 @@ STAGES = {
 
 
 def address(memory, previous_weightings, *parameters):
-    """`addressing.address` with the parameters side by side, as the oracle and finite differences take them."""
+    """`addressing.address` with separate parameters, as the oracle and finite differences need them."""
     return addressing.address(memory, previous_weightings, AddressingParameters(*parameters))
 
 
@@ -62,7 +62,7 @@ def test_agrees_with_the_oracle(stage, compiled, given_values, rng):
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_gradients_agree_with_differences(stage, given_values, rng):
+def test_gradients_agree_with_finite_differences(stage, given_values, rng):
     arguments = [tf.constant(argument) for argument in arguments_of(stage, given_values, rng)]
     analytic, numeric = tf.test.compute_gradient(function_of(stage), arguments, delta=1e-6)
     for one, other in zip(analytic, numeric):
@@ -91,19 +91,19 @@ def test_weightings_stay_on_the_simplex(seed, scale, locations):
     np.testing.assert_allclose(weightings.sum(-1), 1, rtol=1e-12)
 
 
-def test_no_strength_is_uniform(given_values):
+def test_strength_0_gives_uniform_weightings(given_values):
     weightings = addressing.content_weighting(given_values["memory"], given_values["keys"], np.zeros((B, H)))
     np.testing.assert_allclose(weightings, np.full((B, H, N), 1 / N))
 
 
-def test_a_great_strength_finds_the_key(given_values):
+def test_a_large_strength_finds_the_location_of_the_key(given_values):
     memory = given_values["memory"]
-    keys = 3 * memory[:, [4, 0, 6]]  # cosine similarity does not see length
+    keys = 3 * memory[:, [4, 0, 6]]  # cosine similarity ignores the length
     weightings = addressing.content_weighting(memory, keys, np.full((B, H), 1e4))
     np.testing.assert_allclose(weightings, np.tile(np.eye(N)[[4, 0, 6]], (B, 1, 1)), atol=1e-12)
 
 
-def test_gate_chooses_between_old_and_new(given_values, rng):
+def test_gate_chooses_between_previous_and_content_weightings(given_values, rng):
     content, previous = simplex(rng, B, H, N), given_values["previous_weightings"]
     np.testing.assert_array_equal(addressing.interpolate(content, previous, np.zeros((B, H))), previous)
     np.testing.assert_array_equal(addressing.interpolate(content, previous, np.ones((B, H))), content)
@@ -119,7 +119,7 @@ def test_shift_moves_a_one_hot_by_its_offset_and_wraps(offset, location):
 
 
 def test_shift_agrees_with_both_forms_of_the_reference(given_values):
-    """Each takes the offsets in an order of its own."""
+    """The two forms have opposite orders of the offsets."""
     weightings, shifts = given_values["previous_weightings"], given_values["shifts"]
     shifted = addressing.shift(weightings, tf.constant(shifts))
     np.testing.assert_allclose(shifted, oracle.reference_looped_shift(weightings, shifts), rtol=1e-12)
@@ -183,7 +183,7 @@ def test_degenerate_input_has_finite_outputs_and_gradients(case, dtype, rng):
     elif case == "one-hot, great sharpness":
         previous, gates, sharpness = np.eye(N)[2].reshape(1, 1, N), gates * 0, sharpness * 1e3
     elif case == "all weight out of float range":
-        # w^gamma is 0 for each of these, and their sum too: 0/0 in the literal form of equation (9).
+        # Every w^gamma underflows to 0, and so their sum is 0. The literal form of equation (9) would give 0/0.
         previous, gates, sharpness = np.full((1, 1, N), 1e-30), gates * 0, np.full((1, 1), 40.0)
     inputs = [
         tf.constant(value, dtype) for value in (memory, previous, keys, np.full((1, 1), 3.0), gates, shifts, sharpness)

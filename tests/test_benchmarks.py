@@ -22,7 +22,7 @@ def test_literal_sharpening_runs_both_forms(capsys):
     assert lines[0].partition(":")[2] == lines[1].partition(":")[2]
 
 
-def test_carried_state_goes_from_one_sequence_into_the_next():
+def test_the_controller_state_is_carried_from_one_sequence_to_the_next():
     small = {"controller_units": 5, "memory_locations": 7, "memory_width": 4}
     config = default_config(preset="reference").replace(model=small)
     trainer = build_trainer(config, model_class=carried_state.CarryingNTM)
@@ -41,7 +41,7 @@ def test_carried_state_goes_from_one_sequence_into_the_next():
         (shift_forms.looped_shift, 7, 2),
     ],
 )
-def test_other_forms_of_the_shift_are_the_shift(form, locations, reach, rng):
+def test_other_forms_of_the_shift_agree_with_the_shift(form, locations, reach, rng):
     weightings = tf.constant(rng.dirichlet(np.ones(locations), [1, 1]), tf.float32)
     shifts = tf.constant(rng.dirichlet(np.ones(2 * reach + 1), [1, 1]), tf.float32)
     np.testing.assert_allclose(form(weightings, shifts), shift(weightings, shifts), atol=1e-6)
@@ -72,7 +72,7 @@ def test_convergence_trains_seeds_and_resumes(tmp_path, monkeypatch, capsys):
 TRAIN = convergence.train
 
 
-def test_results_reports_finished_runs_alone(small_run, tmp_path):
+def test_results_reports_only_finished_runs(small_run, tmp_path):
     for run, wrong in (("copy-ntm-lstm/seed-0", 2.0), ("copy-ntm-lstm/seed-1", 4.0), ("copy-lstm/seed-0", None)):
         shutil.copytree(small_run, tmp_path / run)
         if wrong is not None:

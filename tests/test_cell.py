@@ -66,7 +66,7 @@ def test_a_keras_model_trains_around_the_cell(rng):
     assert losses[-1] < losses[0]
 
 
-def test_a_learned_state_starts_the_same_everywhere_but_for_the_write_heads_and_is_trained(rng):
+def test_a_learned_state_is_equal_at_all_locations_except_for_write_heads_and_is_trained(rng):
     cell = built_cell(initial_values=InitialValues(write_peak=2.0))
     state = NTMState.from_flat(cell.get_initial_state(B))
     assert [tuple(tensor.shape[1:]) for tensor in state.flat()] == cell.state_size
@@ -84,11 +84,11 @@ def test_a_learned_state_starts_the_same_everywhere_but_for_the_write_heads_and_
         assert gradient is not None and np.abs(gradient).max() > 0, weight.name
 
 
-def test_a_random_state_is_the_references():
+def test_a_random_state_has_the_distribution_of_the_reference():
     cell = NTMCell(initial_state="random")
     cell.build((None, I))
     state = NTMState.from_flat(cell.get_initial_state(50, seed=[1, 2]))
-    # Truncated at two standard deviations, which shrinks the standard deviation to 0.88 of the normal's.
+    # The normal distribution is truncated at two stds, which reduces its std by the factor 0.88.
     for tensor, mean, std in ((state.memory, 0.5, 0.2), (state.read_weightings, 0.4, 0.1)):
         assert abs(np.mean(tensor) - mean) < 0.01
         assert abs(np.std(tensor) - 0.88 * std) < 0.01

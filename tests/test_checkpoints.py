@@ -16,7 +16,7 @@ def prefix(tmp_path):
     return tmp_path / "model.ckpt"
 
 
-def test_what_was_written_is_read(prefix):
+def test_written_tensors_are_read_back(prefix):
     assert {name: (tensor.shape, set(tensor.ravel())) for name, tensor in read_tensors(prefix).items()} == {
         "a": ((1000,), {5}),
         "b/c": ((2, 3), {5}),
@@ -56,7 +56,7 @@ def test_a_damaged_checkpoint_is_named_and_changes_nothing(prefix, suffix, damag
     "name, shape, words",
     [("a", (1000, 1), r"a is \[1000\], not \[1000, 1\]"), ("d", (2,), r"d is missing, not \[2\]")],
 )
-def test_another_architectures_checkpoint_is_named_and_changes_nothing(prefix, name, shape, words):
+def test_a_checkpoint_of_another_architecture_is_named_and_changes_nothing(prefix, name, shape, words):
     restored = {**variables(0.0), name: tf.Variable(tf.zeros(shape))}
     with pytest.raises(CheckpointError, match=f"model.ckpt is of another architecture: {words}"):
         restore(restored, prefix)

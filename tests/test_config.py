@@ -1,4 +1,4 @@
-"""The configuration: to config.json and back, and what it refuses."""
+"""Writes the configuration to config.json, reads it back, and refuses wrong values."""
 
 import json
 
@@ -43,7 +43,7 @@ def test_a_wrong_value_is_refused(section, values, message):
 
 
 def test_clipping_of_0_means_none():
-    """Keras takes None for it."""
+    """Keras expects None, not 0."""
     config = default_config().replace(optimizer={"global_clipnorm": 0.0, "clipvalue": 3.0})
     optimizer = build_trainer(config).optimizer
     assert optimizer.global_clipnorm is None and optimizer.clipvalue == 3

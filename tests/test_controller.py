@@ -25,7 +25,7 @@ def test_lstm_agrees_with_the_oracle(rng):
     np.testing.assert_allclose(state[1], expected_cell, rtol=1e-10)
 
 
-def test_forget_bias_is_the_forget_gates_alone():
+def test_forget_bias_changes_only_the_forget_gate():
     controller = LSTMController(U, forget_bias=0.7)
     controller.build(I, READS)
     np.testing.assert_allclose(controller.bias, np.repeat([0, 0, 0.7, 0], U).astype(np.float32))
@@ -42,7 +42,7 @@ def test_feedforward_is_one_layer_without_a_state(rng):
 
 
 @pytest.mark.parametrize("kind", [LSTMController, FeedforwardController])
-def test_gradients_agree_with_differences(kind, rng):
+def test_gradients_agree_with_finite_differences(kind, rng):
     controller = kind(U, dtype="float64")
     controller.build(I, READS)
     preactivations = tf.constant(rng.normal(size=(B, controller.gates * U)))

@@ -35,8 +35,8 @@ def test_evaluate_prints_a_table_or_json(finished, here, capsys):
     assert f"{objects[0]['bit_errors_per_sequence']:.3f}" == rows[0].split()[2]
 
 
-def test_evaluate_reads_what_training_wrote(finished, here, capsys):
-    """With the same seed it prints the table that the run printed."""
+def test_evaluate_repeats_the_table_of_a_run(finished, here, capsys):
+    """With the run's seed, evaluate.py prints the same table as the run."""
     _, out, _ = finished
     assert evaluate.main(["--run-dir=whole"]) == 0
     table = capsys.readouterr().out
@@ -52,7 +52,7 @@ def test_evaluate_reads_a_saved_model(finished, here, capsys):
     assert capsys.readouterr().out == saved
 
 
-def test_a_task_of_two_sizes_and_a_model_without_memory(here, capsys, monkeypatch):
+def test_a_size_of_two_numbers_and_a_model_without_memory(here, capsys, monkeypatch):
     monkeypatch.setattr(solved, "SEQUENCES", 2)
     small = "--controller-units=8", "--controller-layers=2", "--max-length=2", "--max-repeats=3"
     assert train.main(["--task=repeat-copy", "--model=lstm", *small, "--iterations=20", "--run-dir=lstm"]) == 0

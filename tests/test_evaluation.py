@@ -8,7 +8,7 @@ from tasks import CopyTask
 
 
 def test_evaluator_counts_wrong_bits():
-    """Every logit of the model is its output bias: bits 0 to 2 are 1, and the others are 0."""
+    """Every logit of the model is its output bias. The model answers 1 in bits 0 to 2, and 0 elsewhere."""
     model = NTM(8, controller_units=12, memory_locations=10, memory_width=8)
     model.build((None, None, 10))
     model.output_layer.kernel.assign(tf.zeros_like(model.output_layer.kernel))

@@ -61,7 +61,7 @@ def test_linear_vectors_and_other_strengths():
     np.testing.assert_allclose(parameters.strengths, np.logaddexp(0, split.strengths), rtol=1e-5)
 
 
-def test_biases_start_where_they_are_told_to_and_the_others_at_0():
+def test_given_biases_have_their_initial_values_and_the_others_are_0():
     sizes = {"memory_width": 5, "read_heads": 2, "write_heads": 1, "shift_range": 2}
     biased = {"read_strength_bias": 1.0, "read_gate_bias": 0.5, "write_gate_bias": -2.0}
     biased |= {"write_sharpness_bias": 3.0, "read_shift_bias": 1.5, "write_shift_bias": 4.0}
@@ -72,7 +72,7 @@ def test_biases_start_where_they_are_told_to_and_the_others_at_0():
     np.testing.assert_array_equal(biases.strengths, [[1, 1, 0]])
     np.testing.assert_array_equal(biases.gates, [[0.5, 0.5, -2.0]])
     np.testing.assert_array_equal(biases.sharpness, [[0, 0, 3.0]])
-    np.testing.assert_array_equal(biases.shifts, [[[0, 0, 0, 1.5, 0]] * 2 + [[0, 0, 0, 4, 0]]])  # of -2 to +2
+    np.testing.assert_array_equal(biases.shifts, [[[0, 0, 0, 1.5, 0]] * 2 + [[0, 0, 0, 4, 0]]])  # shifts -2 to +2
     for name in ("keys", "erase_vectors", "add_vectors"):
         assert not getattr(biases, name).numpy().any(), name
     still = Heads(**{**sizes, "shift_range": 0}, initial_values=biased)

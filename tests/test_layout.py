@@ -31,7 +31,7 @@ PACKAGES_OF_NTM = {"tensorflow", "keras", "numpy"}  # the requirements of `pip i
 
 MAX_LINES, MAX_FUNCTION_LINES, MAX_CONSTRUCTOR_ARGUMENTS, MAX_POSITIONAL = 300, 50, 14, 6
 WITHOUT_LINE_LIMITS = ["ntm.plots", "tests.*"]
-KERAS_ARGUMENTS = {"self", "name", "dtype", "trainable"}  # not counted among a constructor's own arguments
+KERAS_ARGUMENTS = {"self", "name", "dtype", "trainable"}  # arguments that do not count towards the limit
 
 
 def read_sources(root):
@@ -62,7 +62,7 @@ def matches(module, patterns):
 
 
 def wrong_imports(sources):
-    """Messages about imports that break the order, cross a border, or need a package that must not be needed."""
+    """Messages about imports of a later level, out of an isolated package, or of a package that is not allowed."""
     for module, source in sources.items():
         levels = [number for number, level in enumerate(LEVELS) if matches(module, level)]
         if len(levels) != 1:
@@ -84,7 +84,7 @@ def wrong_imports(sources):
 
 
 def circles(sources):
-    """Messages about modules that import themselves through others."""
+    """Messages about modules that import themselves through other modules."""
     imported = {module: imports(source, set(sources)) & set(sources) for module, source in sources.items()}
     for module in sources:
         reached, waiting = set(), [*imported[module]]

@@ -20,7 +20,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def keras_model(model):
-    """The same layers and weights, as Keras has them."""
+    """A model of Keras's LSTM layers with the same weights."""
     inputs = keras.Input((None, INPUTS), dtype="float64")
     states = [keras.Input((UNITS,), dtype="float64") for _ in range(4)]
     values, final = inputs, []
@@ -31,7 +31,7 @@ def keras_model(model):
     output = keras.layers.Dense(4, dtype="float64")
     built = keras.Model([inputs, *states], [output(values), *final])
     for ours, theirs in zip(model.stack, layers):
-        # Ours come as input gate, candidate, forget gate, output gate; Keras has the middle ones the other way round.
+        # Our order is input gate, candidate, forget gate, output gate. Keras swaps candidate and forget gate.
         order = np.concatenate([np.arange(UNITS) + UNITS * gate for gate in (0, 2, 1, 3)])
         theirs.set_weights([weight.numpy()[..., order] for weight in (ours.kernel, ours.recurrent_kernel, ours.bias)])
     output.set_weights(model.output_layer.get_weights())
@@ -42,7 +42,7 @@ def results_and_gradients(call, *tensors):
     with tf.GradientTape() as tape:
         tape.watch(tensors)
         results = call(*tensors)
-        # A weight of its own for every element, so that none can stand in for another.
+        # Every element has a different weight, so that swapped elements change the loss.
         loss = sum(
             tf.reduce_sum(tf.reshape(tf.range(1.0, tf.size(result) + 1), result.shape) * result)
             for result in (tf.cast(result, tf.float32) for result in results)
@@ -92,6 +92,6 @@ def test_a_saved_model_is_the_model(model, rng, tmp_path):
 
 
 @pytest.mark.parametrize("option", ["output_size", "controller_units", "controller_layers"])
-def test_what_cannot_be_is_named(option):
+def test_arguments_out_of_range_are_named(option):
     with pytest.raises(ValueError, match=f"{option}=0"):
         LSTM(**{"output_size": 4, option: 0})

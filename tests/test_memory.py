@@ -37,7 +37,7 @@ def test_agrees_with_the_oracle(heads, compiled, values):
 
 
 @pytest.mark.parametrize("heads", [1, 3])
-def test_gradients_agree_with_differences(heads, values):
+def test_gradients_agree_with_finite_differences(heads, values):
     memory, weightings, erase_vectors, add_vectors = map(tf.constant, values(heads))
     for function, arguments in (
         (memory_ops.read, [memory, weightings]),

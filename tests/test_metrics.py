@@ -23,7 +23,7 @@ def slow_cross_entropy(targets, logits, mask):
     return nats
 
 
-def test_cross_entropy_and_what_is_made_of_it(answer):
+def test_cross_entropy_and_the_losses_made_from_it(answer):
     nats = slow_cross_entropy(*answer)
     tensors = [tf.constant(value) for value in answer]
     np.testing.assert_allclose(metrics.cross_entropy(*tensors), nats, rtol=1e-10)
@@ -32,7 +32,7 @@ def test_cross_entropy_and_what_is_made_of_it(answer):
     np.testing.assert_allclose(metrics.bits_per_sequence(*tensors), nats / np.log(2), rtol=1e-10)
 
 
-def test_masked_is_sliced(answer):
+def test_masking_equals_slicing(answer):
     targets, logits, mask = answer
     for function in (metrics.cross_entropy, metrics.hamming_distance, metrics.bits_per_sequence):
         masked = function(*map(tf.constant, answer))
@@ -45,12 +45,12 @@ def test_masked_is_sliced(answer):
 def test_hamming_distance_counts_wrong_bits_of_each_sequence(answer):
     targets, _, mask = answer
     logits = np.where(targets > 0.5, 0.1, -0.1)
-    for b, t, o in ((0, 1, 0), (0, 2, 3), (1, 4, 1), (2, 4, 0)):  # the last one lies outside the mask
+    for b, t, o in ((0, 1, 0), (0, 2, 3), (1, 4, 1), (2, 4, 0)):  # the last position lies outside the mask
         logits[b, t, o] *= -1
     np.testing.assert_array_equal(metrics.hamming_distance(*map(tf.constant, (targets, logits, mask))), [2, 1, 0])
 
 
-def test_certain_logits_are_finite(answer):
+def test_large_logits_have_finite_losses_and_gradients(answer):
     targets, logits, mask = (tf.constant(value, tf.float32) for value in answer)
     with tf.GradientTape() as tape:
         tape.watch(logits)

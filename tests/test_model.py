@@ -25,7 +25,7 @@ def test_a_saved_model_is_the_model(controller, inputs, tmp_path):
     assert loaded.get_config() == model.get_config()
 
 
-def test_trace_gives_the_calls_logits_and_every_steps_state(inputs):
+def test_trace_returns_the_logits_of_a_call_and_the_state_after_every_step(inputs):
     model = NTM(output_size=4, write_heads=3, **SMALL)
     logits, trace = model.trace(inputs)
     np.testing.assert_allclose(model(inputs), logits, rtol=1e-6)
@@ -36,12 +36,12 @@ def test_trace_gives_the_calls_logits_and_every_steps_state(inputs):
     assert trace.heads.add_vectors.shape == (3, 5, 3, 4)
 
 
-def test_trace_tells_each_stage_of_every_heads_addressing(inputs):
+def test_trace_returns_each_stage_of_the_addressing_of_every_head(inputs):
     model = NTM(output_size=4, write_heads=3, **SMALL)
     _, trace = model.trace(inputs)
     weightings = tf.concat([trace.state.read_weightings, trace.state.write_weightings], axis=2)
     np.testing.assert_allclose(trace.stages.weightings, weightings, rtol=1e-5, atol=1e-7)
-    before, now = 2, 3  # at step 3 the write heads look at what step 2 left, the read heads at step 3's
+    before, now = 2, 3  # write heads compare with the memory after step 2, read heads after step 3
     for heads, memory in ((slice(0, 2), now), (slice(2, 5), before)):
         content = content_weighting(
             trace.state.memory[:, memory], trace.heads.keys[:, now, heads], trace.heads.strengths[:, now, heads]
@@ -53,7 +53,7 @@ def test_trace_tells_each_stage_of_every_heads_addressing(inputs):
         np.testing.assert_allclose(trace.stages.shifted[:, now, heads], shifted, rtol=1e-5)
 
 
-def test_a_given_state_is_where_it_starts(inputs):
+def test_a_model_starts_from_a_given_state(inputs):
     model = NTM(output_size=4, **SMALL)
     whole = model(inputs)
     _, trace = model.trace(inputs)

@@ -1,4 +1,4 @@
-"""The notebook: it runs on a small run, and what is committed of it is whole."""
+"""The notebook runs on a small run, and the committed notebook holds all of its pictures."""
 
 from pathlib import Path
 
@@ -23,10 +23,10 @@ def check(notebook):
     assert not [output for output in outputs(notebook) if output.output_type in ("error", "stream")]
     pictures = [output.data for output in outputs(notebook) if "image/png" in output.get("data", {})]
     assert len(pictures) == 14
-    assert WIDGET in pictures[-1]  # where no kernel runs, the picture beside it
+    assert WIDGET in pictures[-1]  # viewers without a kernel show the picture in the same output
 
 
-def test_the_notebook_runs_on_a_run_of_ones_own(notebook, small_run):
+def test_the_notebook_runs_on_another_run(notebook, small_run):
     (first, *_) = (cell for cell in notebook.cells if cell.cell_type == "code")
     assert 'RUN = "pretrained/copy"' in first.source
     first.source = first.source.replace('"pretrained/copy"', repr(str(small_run)))
@@ -37,5 +37,5 @@ def test_the_notebook_runs_on_a_run_of_ones_own(notebook, small_run):
     check(notebook)
 
 
-def test_the_committed_notebook_shows_all_of_its_pictures(notebook):
+def test_the_committed_notebook_holds_all_of_its_pictures(notebook):
     check(notebook)

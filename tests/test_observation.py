@@ -16,9 +16,9 @@ def model():
     return model
 
 
-def test_an_observation_is_what_the_model_does_with_the_seeds_sequence(model):
+def test_an_observation_holds_the_outputs_for_the_sequence_of_a_seed(model):
     observer = Observer(model, TASK)
-    for length in (7, 3):  # the first one beyond the task's own bounds
+    for length in (7, 3):  # length 7 is beyond the task's bounds
         seen = observer.observe((length,), tf.constant([1, 2]))
         assert seen.inputs.shape == (2 * length + 2, 10) and seen.targets.shape == (2 * length + 2, 8)
         assert seen.answer_at == length + 2
@@ -29,7 +29,7 @@ def test_an_observation_is_what_the_model_does_with_the_seeds_sequence(model):
     assert np.any(other.inputs != seen.inputs)
 
 
-def test_an_observed_heads_addressing_begins_where_the_step_before_ended(model):
+def test_the_addressing_of_a_head_starts_from_its_previous_weighting(model):
     seen = Observer(model, TASK).observe((3,), tf.constant([1, 2]))
     for kind, head, weightings in (
         ("read", 1, seen.weightings[1][:, 1]),

@@ -1,4 +1,4 @@
-"""Figures: what is in them. How they look is for the eye."""
+"""Tests the content of figures, not their looks."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from ntm import plots
 
 
 def path(locations, count=12):
-    """Weightings [T, 1, N] of a head that is at one location after the other."""
+    """Weightings [T, 1, N] of a head that visits the given locations, one per step."""
     return np.eye(count)[list(locations)][:, np.newaxis]
 
 
@@ -18,7 +18,7 @@ def image_of(axes):
 
 
 def heights_of(axes):
-    """Of the vertical lines that `vlines` drew."""
+    """The heights of the vertical lines that `vlines` drew."""
     bars, *_ = axes.collections
     return [top for (_, (_, top)) in bars.get_segments()]
 
@@ -36,7 +36,7 @@ def test_visited_is_the_shortest_way_around(locations, expected):
     assert plots.visited(path(locations)).tolist() == expected
 
 
-def test_visited_is_all_where_nothing_is():
+def test_visited_is_every_location_if_weightings_are_uniform():
     assert plots.visited(np.full([3, 2, 40], 1 / 40)).tolist() == list(range(40))
 
 
@@ -56,7 +56,7 @@ def test_memory_map_has_a_line_for_every_head():
     assert axes.get_xlabel() == "time (steps)" and axes.get_ylabel() == "memory location (11 of 20)"
 
 
-def test_sequence_blanks_what_does_not_count_and_marks_errors():
+def test_sequence_blanks_steps_outside_the_mask_and_marks_errors():
     targets, outputs = np.array([[0, 1], [1, 1], [0, 1]]), np.array([[0.9, 0.9], [0.9, 0.4], [0.1, 0.6]])
     figure = plots.sequence(np.ones([3, 4]), targets, outputs, mask=np.array([0, 1, 1]))
     *fields, _ = figure.axes
@@ -75,7 +75,7 @@ def test_memory_use_shows_both_sides_at_one_scale(rng):
     assert left.images[0].get_clim() == right.images[0].get_clim()
 
 
-def test_addressing_shows_each_stage_and_what_the_head_was_told():
+def test_addressing_shows_each_stage_and_the_parameters_of_the_head():
     stages = np.eye(6)[:5]
     names = ("previous", "content", "gated", "shifted", "weighting")
     told = {"gate": 0.25, "shifts": [0.1, 0.2, 0.7], "sharpness": 4.0}
@@ -107,7 +107,7 @@ def test_generalisation_puts_targets_above_outputs(rng):
         np.testing.assert_array_equal(image[1], outputs.T)
 
 
-def test_errors_and_learning_curves_draw_what_they_are_given():
+def test_errors_and_learning_curves_draw_the_given_values():
     (axes,) = plots.errors_by_length([10, 20, 30], [0.0, 1.0, 50.0], trained=20).axes
     assert axes.lines[0].get_ydata().tolist() == [0, 1, 50] and axes.get_ylim()[1] > 50
     loss, wrong = plots.learning_curves([100, 200], [3.0, 1.0], [9.0, 2.0], solved=200).axes
@@ -115,7 +115,7 @@ def test_errors_and_learning_curves_draw_what_they_are_given():
     assert loss.get_legend().get_texts()[0].get_text() == "solved after 200 sequences"
 
 
-def test_learning_of_heads_has_a_frame_a_moment(tmp_path):
+def test_learning_of_heads_has_one_frame_per_moment(tmp_path):
     frames = [(f"after {i}", path([0, 1, 2]), path([2, i, i])) for i in range(3)]
     written = []
 
@@ -128,7 +128,7 @@ def test_learning_of_heads_has_a_frame_a_moment(tmp_path):
     assert written == ["after 0", "after 1", "after 2", "after 2"]
 
 
-def test_convergence_shows_every_seed_and_all_of_the_longest():
+def test_convergence_shows_every_seed_up_to_the_end_of_the_longest():
     curves = [([100, 200], [8.0, 2.0]), ([100, 200, 300, 400], [6.0, 4.0, 1.0, 0.0]), ([100], [10.0])]
     figure = plots.convergence(curves, [None, 400, None])
     (axes,) = figure.axes
@@ -140,7 +140,7 @@ def test_convergence_shows_every_seed_and_all_of_the_longest():
     assert axes.get_xlabel() == "training sequences" and axes.get_ylabel() == "wrong bits per sequence"
 
 
-def test_results_have_a_plot_a_task_and_a_colour_a_model():
+def test_results_have_one_plot_per_task_and_one_colour_per_model():
     curve = np.arange(1, 9), np.linspace(9, 0.1, 8)
     figure = plots.results({task: {model: [curve, curve] for model in "abc"} for task in ("one", "two", "three")})
     drawn = [axis for axis in figure.axes if axis.get_title()]

@@ -35,11 +35,11 @@ def test_copy_is_exact_at_the_longest_trained_length_and_at_six_times_that_lengt
         ("repeat-copy", "10x10", 5),
         # No sequence in 1,000 had errors. A sequence with errors has 9 wrong bits.
         ("associative-recall", "12", 0.4),
-        # The mean was 13.5, the std of a sequence 5. The limit is five stds of a mean over 100 sequences.
+        # The mean was 13.5, with a std of 5 per sequence. The limit is five stds of a mean over 100 sequences higher.
         ("priority-sort", "20", 16),
     ],
 )
-def test_the_errors_of_the_others_are_no_larger_than_documented(capsys, name, size, wrong):
+def test_the_errors_on_other_tasks_are_no_larger_than_documented(capsys, name, size, wrong):
     (row,) = measure(capsys, name, size, 100)
     assert row["bit_errors_per_sequence"] < wrong
 
@@ -50,7 +50,7 @@ def test_ngrams_are_close_to_the_lowest_achievable_cost(capsys):
 
 
 @pytest.mark.parametrize("name", KEPT)
-def test_each_comes_from_a_run_of_the_default_recipe(name):
+def test_each_model_comes_from_a_run_of_the_default_recipe(name):
     config, kept = Config.from_json(read_config(PRETRAINED / name)), PRETRAINED / name
     default = default_config(task=name)
     if name == "priority-sort":

@@ -32,23 +32,23 @@ def test_processes_share_programs(root):
         subprocess.run(command, cwd=REPOSITORY, env={**os.environ, **flags}, check=True, capture_output=True)
         left.append({path: path.stat().st_mtime_ns for path in root.glob("*/*")})
     assert len(left[0]) == 1 and left[0] == left[1] == left[2]
-    assert len(left[3]) == 2  # other flags of the compiler need other programs
+    assert len(left[3]) == 2  # other compiler flags need other programs
 
 
-def test_flags_of_the_users_own_are_left(root, monkeypatch):
+def test_flags_that_the_user_has_set_are_kept(root, monkeypatch):
     for flags in ("", "--tf_xla_auto_jit=2"):
         monkeypatch.setenv("TF_XLA_FLAGS", flags)
         program_cache.share(root)
         assert os.environ["TF_XLA_FLAGS"] == flags and not root.exists()
 
 
-def test_a_directory_that_cannot_be_made_costs_nothing(root):
+def test_a_directory_that_cannot_be_made_is_not_used(root):
     root.write_text("")
     program_cache.share(root / "cache")
     assert "TF_XLA_FLAGS" not in os.environ
 
 
-def test_the_oldest_programs_are_dropped(root, monkeypatch):
+def test_the_oldest_programs_are_deleted(root, monkeypatch):
     monkeypatch.setattr(program_cache, "KEPT_PROGRAMS", 2)
     directory = root / program_cache._machine()
     directory.mkdir(parents=True)

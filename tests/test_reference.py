@@ -24,7 +24,7 @@ I, O, U, W, N = 4, 3, 5, 6, 9
 
 
 def write_checkpoint(prefix, tensors):
-    """Writes a checkpoint with variables of these names in the format of TensorFlow 0.12."""
+    """Writes a dict from names to arrays as a checkpoint in the format of TensorFlow 0.12."""
     names = list(tensors)
     tf.raw_ops.SaveV2(
         prefix=str(prefix),
@@ -50,7 +50,7 @@ def tensors(rng):
 
 
 def reference_step(tensors, x, state):
-    """One step of the reference, written from its source: its columns, gates, shift and sharpening."""
+    """One step of the reference, with its columns, gates, shift and sharpening. It follows the reference's source."""
     memory, read_weightings, write_weightings, read_vectors, h, c = state
     gates = np.concatenate([x, read_vectors[:, 0], h], 1) @ tensors[f"{LSTM}/Matrix"] + tensors[f"{LSTM}/Bias"]
     i, j, f, o = np.split(gates, 4, axis=1)
@@ -79,7 +79,7 @@ def reference_step(tensors, x, state):
 
 
 @pytest.mark.parametrize("batch", [1, 3])
-def test_a_checkpoint_runs_as_the_reference_describes_itself(tensors, batch, rng, tmp_path):
+def test_a_checkpoint_gives_the_results_of_the_reference_in_numpy(tensors, batch, rng, tmp_path):
     write_checkpoint(tmp_path / "model.ckpt", tensors)
     model = load_reference_checkpoint(tmp_path / "model.ckpt", memory_locations=N)
     inputs = rng.integers(0, 2, size=(batch, 7, I)).astype(np.float32)
@@ -164,7 +164,7 @@ def test_every_preset_takes_every_model(preset, model):
     assert isinstance(controller, FeedforwardController if model == "ntm-feedforward" else LSTMController)
 
 
-def test_the_preset_is_the_reference():
+def test_the_preset_has_the_sizes_and_initial_values_of_the_reference():
     trainer = build_trainer(default_config(preset="reference"))
     assert sum(weight.shape.num_elements() for weight in trainer.model.trainable_variables) == 62_600
     assert (trainer.task.min_length, trainer.task.max_length) == (1, 10)
@@ -174,7 +174,7 @@ def test_the_preset_is_the_reference():
     np.testing.assert_array_equal(velocity, np.ones(62_600))
 
 
-def test_the_presets_update_is_tensorflow_1s():
+def test_the_update_of_the_preset_is_the_one_of_tensorflow_1():
     """RMSProp with momentum, by the formula of TensorFlow 1's documentation, on clipped gradients."""
     trainer = build_trainer(default_config(preset="reference"))
     value, mean_square, momentum = trainer.weights.numpy(), np.ones(62_600), np.zeros(62_600)
@@ -189,8 +189,8 @@ def test_the_presets_update_is_tensorflow_1s():
         np.testing.assert_allclose(trainer.weights, value, rtol=1e-5, atol=1e-7)
 
 
-# The reference's sharpening cannot normalise these weightings in float32. Training meets them: the initial write
-# weightings are 1e-6, and gamma grows.
+# The reference's sharpening cannot normalise these weightings in float32. They occur in training: the initial
+# write weightings are 1e-6, and gamma grows.
 @pytest.mark.parametrize("weight, gamma", [(1e-6, 8.0), (1e-20, 2.5), (1e-30, 1.5)])
 def test_the_literal_sharpening_breaks_where_ours_does_not(weight, gamma):
     weightings = tf.fill([1, 1, 128], tf.constant(weight))
@@ -207,7 +207,7 @@ def test_the_literal_sharpening_breaks_where_ours_does_not(weight, gamma):
 
 
 @pytest.mark.parametrize("gamma", [1.0, 1.7, 6.0])
-def test_our_sharpening_is_the_literal_one_where_that_works(gamma, rng):
+def test_our_sharpening_agrees_with_the_literal_one_where_that_is_finite(gamma, rng):
     weightings = rng.dirichlet(np.ones(20), size=(2, 3))
     sharpness = np.full((2, 3), gamma)
     np.testing.assert_allclose(

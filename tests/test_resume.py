@@ -1,4 +1,4 @@
-"""Resumes runs that ended early in every possible way."""
+"""Tests --resume: a run may end early in many ways."""
 
 import json
 import random
@@ -51,7 +51,7 @@ def test_a_killed_run_resumes_bit_for_bit(long, workspace, earliest):
         np.testing.assert_array_equal(tensor, expected[name], err_msg=name)
 
 
-def test_a_second_process_is_refused_and_a_reader_that_leaves_ends_the_run(workspace):
+def test_a_second_process_is_refused_and_closed_output_ends_the_run(workspace):
     process = start("train.py", *SMALL, "--iterations=10000000", "--run-dir=piped", cwd=workspace)
     assert process.stdout.readline() and process.stdout.readline()
     second = start("train.py", "--resume", "--run-dir=piped", cwd=workspace)
@@ -63,7 +63,7 @@ def test_a_second_process_is_refused_and_a_reader_that_leaves_ends_the_run(works
     assert checkpoints(workspace / "piped")
 
 
-def test_a_reader_that_leaves_and_a_signal_at_once_end_the_run_without_a_word(workspace):
+def test_closed_output_and_a_signal_together_end_the_run_without_a_message(workspace):
     process = start("train.py", *SMALL, "--iterations=10000000", "--run-dir=deserted", cwd=workspace)
     assert process.stdout.readline() and process.stdout.readline()
     process.stdout.close()
@@ -94,7 +94,7 @@ def test_resume_without_any_run_is_refused(tmp_path, monkeypatch, capsys):
     assert not list(tmp_path.iterdir())
 
 
-def test_resume_falls_back_to_the_newest_whole_checkpoint(finished, here, capsys):
+def test_resume_falls_back_to_the_newest_undamaged_checkpoint(finished, here, capsys):
     run_dir = here / "damaged"
     train.main([*SMALL, "--iterations=200", "--run-dir=damaged"])
     data = run_dir / "checkpoints" / "step-200" / "model.ckpt.data-00000-of-00001"
@@ -118,15 +118,15 @@ def test_new_runs_get_directories_of_their_own_and_resume_takes_the_newest(tmp_p
     assert "runs/copy-ntm-lstm-seed4-2" in capsys.readouterr().out
     newest = tmp_path / "runs" / "copy-ntm-lstm-seed4-2"
     assert json.loads((newest / "config.json").read_text())["iterations"] == 5
-    # A checkpoint by name is the newest run's; its weights are where the new run starts.
+    # --checkpoint=step-5 means the newest run's checkpoint. The new run starts with the weights in it.
     assert train.main([*SMALL, "--iterations=1", "--learning-rate=1e-30", "--checkpoint=step-5"]) == 0
     started = tmp_path / "runs" / "copy-ntm-lstm-seed0"
     for one, other in zip(load_run(started)[1].weights, load_run(newest)[1].weights, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_run_from_other_weights_resumes_from_them(finished, here, monkeypatch):
-    """The run was killed before its first checkpoint: it has only step-0."""
+def test_a_run_that_started_from_a_checkpoint_can_resume_at_step_0(finished, here, monkeypatch):
+    """This is the state of a run that was killed before its first checkpoint."""
     monkeypatch.setattr(solved, "SEQUENCES", 2)
     arguments = [*SMALL, "--iterations=40", "--checkpoint=whole/checkpoints/step-600"]
     assert train.main([*arguments, "--run-dir=warm"]) == 0
@@ -137,7 +137,7 @@ def test_a_run_from_other_weights_resumes_from_them(finished, here, monkeypatch)
     assert float(before[0]["loss"]) < float(losses(finished[0])[0]["loss"])
 
 
-def test_a_run_that_is_older_than_an_option_has_its_default(here, capsys):
+def test_an_option_that_an_old_run_lacks_has_its_default(here, capsys):
     assert train.main([*SMALL, "--weight-decay=0", "--iterations=20", "--run-dir=old"]) == 0
     path = here / "old" / "config.json"
     config = json.loads(path.read_text())
@@ -150,7 +150,7 @@ def test_a_run_that_is_older_than_an_option_has_its_default(here, capsys):
     assert train.main(["--resume", "--run-dir=old", "--gradient-clip=0", "--weight-decay=0", "--iterations=21"]) == 0
 
 
-def test_a_run_of_an_earlier_version_goes_on_as_it_did_there(tmp_path, here):
+def test_a_run_of_an_earlier_version_resumes_with_the_same_results(tmp_path, here):
     """data/old_run was trained by commit 7524a5b. That commit also made expected_metrics.csv, by resuming the run."""
     shutil.copytree(OLD_RUN, tmp_path / "old")
     (tmp_path / "old" / "expected_metrics.csv").unlink()
@@ -162,7 +162,7 @@ def test_a_run_of_an_earlier_version_goes_on_as_it_did_there(tmp_path, here):
             np.testing.assert_allclose(found[name], column, rtol=1e-3, err_msg=name)
 
 
-def test_going_back_behind_the_solution_forgets_it(here):
+def test_going_back_to_before_the_solution_deletes_it(here):
     assert train.main([*SMALL, "--iterations=300", "--run-dir=back"]) == 0
     (here / "back" / "solved.json").write_text('{"iteration": 250, "sequences": 250}')
     assert train.main(["--resume", "--run-dir=back", "--iterations=300"]) == 0

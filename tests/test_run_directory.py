@@ -42,7 +42,7 @@ def test_a_directory_in_use_is_refused(run):
     RunDirectory(run.path).close()
 
 
-def test_a_run_and_a_strangers_directory_are_not_overwritten(run, tmp_path):
+def test_a_run_and_a_directory_of_other_files_are_not_overwritten(run, tmp_path):
     with pytest.raises(RunError, match="holds a run"):
         RunDirectory(run.path, {"seed": 2})
     (tmp_path / "mine").mkdir()
@@ -172,7 +172,7 @@ def test_going_back_deletes_everything_later(run):
     (run.path / "model.keras").write_text("as training ended")
     run.close()
     (details,) = (run.path / "details").iterdir()
-    details.write_bytes(details.read_bytes()[:-5])  # as a kill leaves it
+    details.write_bytes(details.read_bytes()[:-5])  # an event that a kill left incomplete
     with RunDirectory(run.path) as again:
         again.start_metrics(200)
         again.add_histograms({"gradient": tf.range(3.0)}, 300)

@@ -31,11 +31,11 @@ def sizes(task):
     return tuple(getattr(task, f"min_{name}") for name in task.size_names), task.largest
 
 
-def test_name_is_the_registrys(task):
+def test_name_is_the_key_in_tasks(task):
     assert TASKS[task.name] is type(task)
 
 
-def test_default_bounds_and_report_sizes_are_sizes():
+def test_default_bounds_and_report_sizes_are_valid():
     for kind in TASKS.values():
         task = kind()
         for size in (task.largest, *task.report_sizes):
@@ -82,7 +82,7 @@ def test_nothing_lies_past_the_steps_or_outside_the_mask(task):
         assert set(np.unique(batch.targets)) <= {0, 1}
 
 
-def test_a_given_size_is_the_batchs(task):
+def test_a_batch_has_the_given_size(task):
     compiled = tf.function(lambda size: task.batch(SEED, 2, size), jit_compile=True)
     for size in sizes(task):
         eager = task.batch(SEED, 2, size)
@@ -131,7 +131,7 @@ def test_sizes_that_no_sequence_has_are_refused(task):
         task.check((*task.largest, 3))
 
 
-def test_optimal_bits_are_no_more_than_there_are(task):
+def test_optimal_bits_are_at_most_one_per_bit(task):
     batch = task.batch(SEED, 3)
     least = task.optimal_bits(batch).numpy()
     assert least.shape == (3,) and np.all(least >= 0)
@@ -162,8 +162,8 @@ def test_copy_scored_at_every_step():
     np.testing.assert_array_equal(scored.mask, [[1] * 8 + [0] * 4] * 2)
 
 
-def test_copy_draws_its_bits_uniformly_and_apart_from_its_length():
-    """If both had the same seed, the first bits would reveal the length."""
+def test_copy_draws_bits_uniformly_and_independently_of_the_length():
+    """If the bits and the length had the same seed, the first bits would reveal the length."""
     task = CopyTask(1, 20)
     draw = tf.function(lambda i: task.batch(tf.stack([9, i]), 1))
     batches = [draw(i) for i in tf.range(2000)]
@@ -176,7 +176,7 @@ def test_copy_draws_its_bits_uniformly_and_apart_from_its_length():
             [np.bincount(first_bits[lengths == length, bit].astype(int), minlength=2) for length in range(4, 43, 2)]
         )
         expected = counts.sum(1, keepdims=True) * counts.sum(0) / counts.sum()
-        # Chi-squared with 19 degrees of freedom: mean 19, std 6.2. A bit that depends on the length gives 2000.
+        # Chi-squared with 19 degrees of freedom: mean 19, std 6.2. A bit that depends on the length would give 2000.
         assert ((counts - expected) ** 2 / expected).sum() < 19 + 6 * 6.2
 
 
@@ -258,8 +258,8 @@ def test_ngrams_obey_a_table_from_beta():
     ones = np.concatenate([(after * (before == value)).sum(axis=1) for value in (0, 1)])
     shares = np.sort(ones[seen > 200] / seen[seen > 200])
     assert len(shares) > 300
-    # Kolmogorov's distance from Beta(1/2, 1/2), the arcsine law. It exceeds 2 / sqrt(n) once in a thousand times. A
-    # fraction of 200 draws has a std of at most 0.5 / sqrt(200), which moves the law by 0.02.
+    # Kolmogorov's distance from Beta(1/2, 1/2), the arcsine law. It exceeds 2 / sqrt(n) with probability 0.0007. A
+    # fraction of 200 draws has a std of at most 0.5 / sqrt(200), which moves the distance by 0.02.
     law = 2 / np.pi * np.arcsin(np.sqrt(shares))
     assert np.abs(law - np.arange(1, len(law) + 1) / len(law)).max() < 2 / np.sqrt(len(law)) + 0.02
 
@@ -281,7 +281,7 @@ def test_ngrams_contexts_are_the_bits_before():
     assert np.abs(shares[:, 0] - shares[:, 1]).max() > 0.5 and np.abs(shares[:, 0] - shares[:, 2]).max() > 0.5
 
 
-def test_the_optimal_estimator_counts_what_followed():
+def test_the_optimal_estimator_counts_the_bits_after_each_context():
     task = NGrams(1, 40, 2)
     batch = task.batch(SEED, 3, 33)
     found = task.optimal_bits(batch).numpy()

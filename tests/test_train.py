@@ -67,7 +67,7 @@ def test_all_lengths_are_trained_in_one_compilation(finished, workspace):
     assert len(evaluations) == 1, compiled
 
 
-def test_another_architectures_checkpoint_is_refused_in_one_line(finished, workspace):
+def test_a_checkpoint_of_another_architecture_is_refused_in_one_line(finished, workspace):
     process = start("train.py", "--checkpoint=whole/checkpoints/step-600", cwd=workspace)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err.count("\n")) == (2, "", 1)
@@ -153,12 +153,12 @@ def test_a_damaged_configuration_is_named(finished, here, capsys, damage):
     assert "bad/config.json" in refused(capsys, train.main, "--resume", "--run-dir=bad")
 
 
-def test_a_live_run_is_not_touched(finished, here, capsys):
+def test_a_run_in_use_is_not_touched(finished, here, capsys):
     with RunDirectory(here / "live", {"seed": 0}):
         assert "live is in use by another train.py" in refused(capsys, train.main, "--resume", "--run-dir=live")
 
 
-def test_a_trained_model_without_checkpoints_is_not_trained_over(finished, here, capsys):
+def test_a_trained_model_without_checkpoints_is_not_overwritten(finished, here, capsys):
     (here / "left").mkdir()
     for kept in ("config.json", "metrics.csv", "model.keras"):
         shutil.copy(here / "whole" / kept, here / "left" / kept)
@@ -170,7 +170,7 @@ def test_a_trained_model_without_checkpoints_is_not_trained_over(finished, here,
     assert evaluate.main(["--run-dir=left", "--lengths=3", "--sequences=20"]) == 0
 
 
-def test_a_figure_that_cannot_be_written_costs_nothing_else(here, capsys, monkeypatch):
+def test_a_figure_that_cannot_be_written_does_not_stop_the_run(here, capsys, monkeypatch):
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
@@ -225,18 +225,18 @@ def test_profile_shows_kernels_and_makes_no_run(here, capsys):
     assert list((here / "profile").rglob("*.xplane.pb"))
 
 
-def test_profile_refuses_what_belongs_to_a_run(here, capsys):
+def test_profile_refuses_options_of_a_run(here, capsys):
     assert "--resume means nothing" in refused(capsys, train.main, "--profile=p", "--resume")
     (here / "taken").write_text("")
     assert "--profile: taken" in refused(capsys, train.main, "--profile=taken")
 
 
-def test_help_groups_options_and_gives_defaults_and_who_has_them(capsys):
+def test_help_groups_options_and_shows_their_defaults_tasks_and_models(capsys):
     with pytest.raises(SystemExit):
         train.main(["--help"])
     text = " ".join(capsys.readouterr().out.split())
-    assert "initial learning rate (0.001)" in text  # the preset's
-    assert "number of read heads, R (ntm-lstm, ntm-feedforward: 1)" in text  # the class's
+    assert "initial learning rate (0.001)" in text  # a default of the preset
+    assert "number of read heads, R (ntm-lstm, ntm-feedforward: 1)" in text  # a default of the class
     assert "number of layers (lstm: 3)" in text
     assert "(copy, priority-sort: 20; repeat-copy: 10)" in text
     for heading in ("run:", "task:", "model:", "optimizer (RMSProp):", "training:"):

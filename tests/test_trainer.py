@@ -44,7 +44,7 @@ def test_calls_of_any_size_make_the_same_updates(trainer):
 
 
 def test_an_update_is_a_step_of_the_optimizer_on_the_batchs_loss():
-    """Compares with an update in eager mode: the gradient is at the noisy weights, the step on the clean weights."""
+    """Compares with an eager update. The gradient comes from the noisy weights. The step changes the clean weights."""
     trained, other = (small_trainer(weight_noise=0.03, clip_ratio=0.5) for _ in range(2))
     seed = tf.random.fold_in(stream(0, TRAINING), 0, alg="philox")
     batch = other.task.batch(tf.random.split(seed, 2, alg="philox")[0], 1)
@@ -99,7 +99,7 @@ def test_a_gradient_that_is_not_finite_counts_as_0():
 
 
 @pytest.mark.parametrize("clip_ratio, goes_on", [(100.0, True), (0.0, False)])
-def test_a_gradient_that_is_not_finite_ends_training_only_where_nothing_clips(clip_ratio, goes_on):
+def test_a_gradient_that_is_not_finite_ends_training_only_without_clipping(clip_ratio, goes_on):
     trainer = small_trainer(clip_ratio=clip_ratio)
     trainer.loss = lambda targets, logits, mask: tf.sqrt(
         0 * tf.reduce_sum(logits)
@@ -123,7 +123,7 @@ def test_lengths_share_one_trace(trainer):
     assert trainer._advance.experimental_get_tracing_count() == 1
 
 
-def test_a_weight_out_of_range_stops_training_at_once():
+def test_a_weight_that_is_not_finite_stops_training_at_once():
     trainer = small_trainer(learning_rate=1e-3)
     assert trainer.advance(5)
     trainer.model.output_layer.bias.assign([np.nan] * 8)
@@ -131,12 +131,12 @@ def test_a_weight_out_of_range_stops_training_at_once():
     assert int(trainer.iteration) == 6
 
 
-def test_weights_that_the_last_update_broke_are_noticed():
+def test_weights_that_the_last_update_made_infinite_are_noticed():
     """The loss is finite, because it is computed before the update."""
     assert not small_trainer(learning_rate=3e38).advance(1)
 
 
-def test_streams_of_one_seed_are_apart():
+def test_streams_of_one_seed_have_different_sequences():
     task = CopyTask(1, 20)
     first = [task.batch(stream(0, purpose), 1, 20).inputs.numpy() for purpose in (TRAINING, VALIDATION, REPORT)]
     assert all(np.any(first[i] != first[j]) for i, j in ((0, 1), (0, 2), (1, 2)))

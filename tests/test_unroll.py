@@ -1,4 +1,4 @@
-"""The fast unroll against a plain loop over the same cell."""
+"""Compares the unroll with a plain loop over the same cell."""
 
 import numpy as np
 import pytest
@@ -70,7 +70,7 @@ def assert_close(one, other):
 
 
 def value_and_gradients(run, cell, inputs):
-    """A scalar that every output and every part of the final state enters, and its gradients."""
+    """The results of `run`, and the gradients of a scalar that depends on every element of these results."""
     with tf.GradientTape() as tape:
         tape.watch(inputs)
         outputs, state = run()
@@ -94,7 +94,7 @@ def test_outputs_and_gradients_are_those_of_a_plain_loop(cell, inputs, mask, mas
 
 @pytest.mark.parametrize("cell, compiled", [("lstm", True), ("feedforward", False)], indirect=["cell"])
 def test_chunks_of_the_gradient_join(cell, inputs, mask, compiled, monkeypatch):
-    """All steps in one chunk, and in chunks of four, the last of them half full."""
+    """Compares a single chunk with chunks of four steps, of which the last is half full."""
     assert T < CHUNK_STEPS
 
     def fast():
@@ -122,8 +122,8 @@ def test_clipping_changes_the_gradient_of_every_weight_and_no_output(cell, input
 
 
 @pytest.mark.parametrize("cell", ["lstm", "feedforward", "reference"], indirect=True)
-def test_gradients_agree_with_differences(cell, inputs, mask):
-    """Independent of any automatic differentiation: the loss itself, moved by 1e-6 in every direction."""
+def test_gradients_agree_with_finite_differences(cell, inputs, mask):
+    """This test uses no automatic differentiation: finite differences of the loss, with step 1e-6."""
     weights = [cell.controller.recurrent_kernel, cell.heads.kernel]
 
     @tf.function(autograph=False)
@@ -142,7 +142,7 @@ def test_gradients_agree_with_differences(cell, inputs, mask):
 
     values = [inputs, *(tf.identity(weight.value) for weight in weights)]
     for position, gradient in enumerate(analytic(inputs)):
-        # A few elements of each: the plain loop above covers all of them.
+        # A few elements of each gradient: the test with the plain loop covers all elements.
         for index in np.random.default_rng(position).choice(gradient.numpy().size, 12, replace=False):
             index = np.unravel_index(index, gradient.shape)
             moved = []
@@ -154,7 +154,7 @@ def test_gradients_agree_with_differences(cell, inputs, mask):
             np.testing.assert_allclose(gradient[index], (moved[0] - moved[1]) / 2e-6, atol=1e-7)
 
 
-def test_a_masked_sequence_is_the_sequence_cut(cell, inputs, mask):
+def test_masking_a_sequence_equals_cutting_it(cell, inputs, mask):
     outputs, state = unroll(cell, inputs, initial_state(cell), mask)
     for row, length in enumerate(LENGTHS):
         alone = slice(row, row + 1)
@@ -165,7 +165,7 @@ def test_a_masked_sequence_is_the_sequence_cut(cell, inputs, mask):
     assert not np.asarray(outputs)[~np.asarray(mask)].any()
 
 
-def test_what_lies_past_the_end_changes_nothing(cell, inputs, mask):
+def test_inputs_past_the_end_change_nothing(cell, inputs, mask):
     def results(inputs):
         (outputs, state), gradients = value_and_gradients(
             lambda: unroll(cell, inputs, initial_state(cell), mask), cell, inputs
@@ -181,7 +181,7 @@ def test_what_lies_past_the_end_changes_nothing(cell, inputs, mask):
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-def test_a_batch_of_nothing_but_padding_stays_where_it_is(cell, inputs, compiled):
+def test_a_batch_of_padding_alone_stays_in_the_initial_state(cell, inputs, compiled):
     @tf.function(
         input_signature=[tf.TensorSpec([None, None, I], tf.float64), tf.TensorSpec([None, None], tf.bool)],
         jit_compile=compiled,
@@ -195,7 +195,7 @@ def test_a_batch_of_nothing_but_padding_stays_where_it_is(cell, inputs, compiled
     assert_close(state, initial_state(cell))
 
 
-@pytest.mark.parametrize("cell", ["lstm"], indirect=True)  # it takes long; the others compile above
+@pytest.mark.parametrize("cell", ["lstm"], indirect=True)  # only one cell, because compilation takes long
 def test_steps_cut_every_sequence_in_one_compiled_program(cell, inputs):
     @tf.function(jit_compile=True, autograph=False)
     def run(steps):
@@ -213,7 +213,7 @@ def test_steps_cut_every_sequence_in_one_compiled_program(cell, inputs):
     assert run.experimental_get_tracing_count() == 1
 
 
-def test_steps_and_mask_together_run_the_fewer(cell, inputs, mask):
+def test_steps_and_mask_together_run_the_smaller_number_of_steps(cell, inputs, mask):
     both = unroll(cell, inputs, initial_state(cell), mask, steps=tf.constant(3))
     cut = unroll(cell, inputs, initial_state(cell), mask & (tf.range(T) < 3))
     assert_close(both, cut)
@@ -222,7 +222,7 @@ def test_steps_and_mask_together_run_the_fewer(cell, inputs, mask):
     assert_close(state, initial_state(cell))
 
 
-def test_trace_tells_what_each_step_left(cell, inputs):
+def test_trace_returns_the_state_after_each_step(cell, inputs):
     outputs, seen = trace(cell, inputs, initial_state(cell))
     assert_close(outputs, unroll(cell, inputs, initial_state(cell))[0])
     state = initial_state(cell).flat()
