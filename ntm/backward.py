@@ -18,9 +18,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from ntm.cell import StepWeights
 from ntm.derivatives import activate_gradient
-from ntm.state import StateGradients
+from ntm.state import StateGradients, StepWeights
 from ntm.step_gradient import StepResiduals, controller_gradient, heads_gradient, step_residuals
 from ntm.tensors import cut, flatten_vectors, leading_size, select, summed_outer_product, zeros_like
 

@@ -1,7 +1,5 @@
 """The NTM's cell: one time step, top to bottom, as a Keras RNN cell. Figure 1 of Graves et al. (2014)."""
 
-from typing import NamedTuple
-
 import keras
 import tensorflow as tf
 
@@ -10,17 +8,8 @@ from ntm.controller import CONTROLLERS, LSTMController
 from ntm.heads import Heads
 from ntm.memory import read_transposed, write_transposed
 from ntm.options import InitialValues, check_options, group_initial_values, serializable_options
-from ntm.state import LoopState, NTMState, StepRecord, random_state
+from ntm.state import LoopState, NTMState, StepRecord, StepWeights, random_state
 from ntm.tensors import flatten_vectors
-
-
-class StepWeights(NamedTuple):
-    """The weights that every step uses, as tensors."""
-
-    controller_kernel: tf.Tensor  # [I + R*W (+ U), gates * U]
-    controller_bias: tf.Tensor  # [gates * U]
-    heads_kernel: tf.Tensor  # [U, P], P being the number of the heads' parameters
-    heads_bias: tf.Tensor  # [P]
 
 
 @keras.saving.register_keras_serializable(package="ntm")

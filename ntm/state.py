@@ -101,6 +101,15 @@ class StateGradients(NamedTuple):
         )
 
 
+class StepWeights(NamedTuple):
+    """The weights that every step uses, as tensors."""
+
+    controller_kernel: tf.Tensor  # [I + R*W (+ U), gates * U]
+    controller_bias: tf.Tensor  # [gates * U]
+    heads_kernel: tf.Tensor  # [U, P], P being the number of the heads' parameters
+    heads_bias: tf.Tensor  # [P]
+
+
 class StepRecord(NamedTuple):
     """What a step computes on its way from one state to the next."""
 

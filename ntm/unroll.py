@@ -10,9 +10,8 @@ import tensorflow as tf
 
 from ntm.addressing import AddressingStages
 from ntm.backward import OutputGradients, backward, chunk_size
-from ntm.cell import StepWeights
 from ntm.heads import HeadParameters
-from ntm.state import History, LoopState, NTMState, Sequences, StateGradients
+from ntm.state import History, LoopState, NTMState, Sequences, StateGradients, StepWeights
 from ntm.tensors import (
     leading_size,
     merge_steps_and_batch,
