@@ -5,7 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
-from experiment.command_line import Parser, discard_output, nonempty, start, whole_number
+from experiment.command_line import COUNT, Parser, discard_output, nonempty, start, whole_number
 
 with start():
     from experiment.errors import CheckpointError, RunError
@@ -13,6 +13,8 @@ with start():
     from experiment.load import load_reference, load_run, load_weights
     from experiment.seeds import REPORT, stream
     from experiment.solved import SEQUENCES
+    from ntm import NTM
+    from ntm.transfer import with_locations
     from tasks import TASKS
 
 
@@ -26,6 +28,10 @@ def main(argv=None) -> int:
         parser.error(f"argument --task: {arguments.task} needs --weights")
     try:
         task, model = _load(arguments)
+        if arguments.memory_locations is not None:
+            model = _with_locations(model, arguments.memory_locations)
+    except ValueError as error:
+        parser.refuse(error)
     except (RunError, CheckpointError) as error:
         parser.error(error)
     sizes = arguments.lengths or task.report_sizes
@@ -78,6 +84,12 @@ def _parser():
         metavar="N",
         help=f"sequences per size ({SEQUENCES})",
     )
+    parser.add_argument(
+        "--memory-locations",
+        type=COUNT,
+        metavar="N",
+        help="measure the weights in an NTM with a longer memory, N locations (those of the model)",
+    )
     parser.add_argument("--seed", type=whole_number(0), default=0, metavar="N", help="determines the sequences (0)")
     parser.add_argument(
         "--carry-state",
@@ -86,6 +98,12 @@ def _parser():
     )
     parser.add_argument("--format", choices=("table", "json"), default="table", help="output format (table)")
     return parser
+
+
+def _with_locations(model, locations):
+    if not isinstance(model, NTM):
+        raise ValueError(f"memory_locations={locations} means nothing to a model without a memory")
+    return with_locations(model, locations)
 
 
 def _load(arguments):

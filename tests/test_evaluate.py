@@ -75,6 +75,16 @@ def test_a_size_of_two_numbers_and_a_model_without_memory(here, capsys, monkeypa
     )
 
 
+def test_evaluate_gives_a_model_a_longer_memory(finished, here, capsys):
+    found = []
+    for options in ([], ["--memory-locations=9"], ["--memory-locations=40"]):
+        assert evaluate.main(["--run-dir=whole", "--lengths=12", "--sequences=20", "--format=json", *options]) == 0
+        found.append(json.loads(capsys.readouterr().out)["bits_per_sequence"])
+    assert found[0] == found[1] != found[2]
+    line = refused(capsys, evaluate.main, "--run-dir=whole", "--memory-locations=8")
+    assert "--memory-locations=8 is below the model's 9" in line
+
+
 def test_evaluate_refuses_damaged_and_unfitting_models(finished, here, capsys):
     _, model = load_run(here / "whole")
     model.save(here / "good.keras")

@@ -17,7 +17,7 @@ LEVELS = [
     ["ntm.unroll", "ntm.backward"],
     ["ntm.layer"],
     ["ntm.model"],
-    ["ntm.lstm"],
+    ["ntm.lstm", "ntm.transfer"],
     ["ntm"],
     ["memory", "controller"],
     ["tasks", "tasks.*"],

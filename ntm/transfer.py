@@ -1,0 +1,40 @@
+"""Transfer: the weights of a trained NTM in an NTM with a longer memory."""
+
+import numpy as np
+
+from ntm.model import NTM
+
+
+def with_locations(model: NTM, locations: int) -> NTM:
+    """Copies a trained NTM into one with more memory locations.
+
+    No weight but the learned initial weightings depends on N. Their logits [H, N] are cut in the middle, at N/2, and
+    padded there with the mean of the two logits beside the cut. Location 0 keeps its neighbours on both sides.
+
+    Args:
+        model: an NTM, built.
+        locations: the new N, at least the model's.
+
+    Returns:
+        NTM, built.
+
+    Raises:
+        ValueError: `locations` is below the model's number of locations.
+    """
+    present = model.options["memory_locations"]
+    if locations < present:
+        raise ValueError(f"memory_locations={locations} is below the model's {present}")
+    longer = type(model)(**{**model.options, "memory_locations": locations})
+    longer.build((None, None, model.input_size))
+    for variable, trained in zip(longer.variables, model.variables):
+        values = np.asarray(trained)
+        variable.assign(values if values.shape == tuple(variable.shape) else _pad_in_the_middle(values, locations))
+    return longer
+
+
+def _pad_in_the_middle(logits, locations):
+    """[H, N] -> [H, locations]."""
+    middle = logits.shape[1] // 2
+    padding = np.mean(logits[:, middle - 1 : middle + 1], axis=1, keepdims=True)
+    padding = np.repeat(padding, locations - logits.shape[1], axis=1)
+    return np.concatenate([logits[:, :middle], padding, logits[:, middle:]], axis=1)

@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ntm import NTM
+from ntm.transfer import with_locations
+
+
+@pytest.fixture
+def model(rng):
+    model = NTM(3, controller_units=5, memory_locations=6, memory_width=4, read_heads=2)
+    model.build((None, None, 2))
+    for weight in model.trainable_variables:
+        weight.assign(rng.normal(size=weight.shape))
+    return model
+
+
+def test_a_longer_memory_keeps_every_weight_and_both_neighbours_of_location_0(model):
+    longer = with_locations(model, 11)
+    assert longer.options == {**model.options, "memory_locations": 11}
+    for variable, trained in zip(longer.variables, model.variables, strict=True):
+        if variable.shape == trained.shape:
+            np.testing.assert_array_equal(variable, trained)
+        else:
+            np.testing.assert_array_equal(variable[:, :3], trained[:, :3])
+            np.testing.assert_array_equal(variable[:, -3:], trained[:, 3:])
+            np.testing.assert_allclose(variable[:, 3:8], np.repeat(np.mean(trained[:, 2:4], 1, keepdims=True), 5, 1))
+
+
+def test_the_same_memory_gives_the_same_outputs(model, rng):
+    inputs = tf.constant(rng.normal(size=(2, 4, 2)), tf.float32)
+    np.testing.assert_array_equal(with_locations(model, 6)(inputs), model(inputs))
+
+
+def test_a_shorter_memory_is_refused(model):
+    with pytest.raises(ValueError, match="memory_locations=5 is below the model's 6"):
+        with_locations(model, 5)
