@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from benchmarks import carried_state, convergence, figures, literal_sharpening, results, shift_forms
+from benchmarks import carried_state, convergence, figures, literal_sharpening, paper, results, shift_forms
 from experiment.build import build_trainer
 from experiment.config import default_config
 from ntm.addressing import shift
@@ -99,3 +99,12 @@ def test_figures_draws_every_figure_of_a_run(small_run, tmp_path, monkeypatch, c
     with pytest.raises(SystemExit, match="2"):
         figures.main([f"--run-dir={tmp_path / 'none'}"])
     assert "holds no run" in capsys.readouterr().err
+
+
+def test_figure_8_is_drawn_and_its_repetitions_are_counted(tmp_path, capsys):
+    assert paper.main(["--figure=8", "--sequences=2", f"--out={tmp_path}"]) == 0
+    assert (tmp_path / "figure8.png").stat().st_size > 1000
+    lines = capsys.readouterr().out.splitlines()
+    exact, markers = (json.loads(line.partition(": sequences with")[2].partition(": ")[2]) for line in lines[2:4])
+    assert len(exact) == len(markers) == 20
+    assert exact[:10] == [2] * 10 and markers[:10] == [0] * 10
