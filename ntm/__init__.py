@@ -2,9 +2,20 @@
 
 from ntm.cell import NTMCell
 from ntm.lstm import LSTM
+from ntm.metrics import BitsPerSequence, HammingDistance, SequenceCrossEntropy
 from ntm.model import NTM
 from ntm.options import InitialValues
 from ntm.state import NTMState
 from ntm.unroll import Trace
 
-__all__ = ["LSTM", "NTM", "InitialValues", "NTMCell", "NTMState", "Trace"]
+__all__ = [
+    "LSTM",
+    "NTM",
+    "BitsPerSequence",
+    "HammingDistance",
+    "InitialValues",
+    "NTMCell",
+    "NTMState",
+    "SequenceCrossEntropy",
+    "Trace",
+]
