@@ -1,0 +1,108 @@
+"""Keras callbacks for models with an NTM."""
+
+import os
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+FILE_NAME = "memory_map.png"
+
+
+class MemoryMap(keras.callbacks.Callback):
+    """Draws the memory map of one sequence at the end of each epoch: which locations each head reads and writes.
+
+    The model is an `ntm.NTM`, or a functional or Sequential model with one NTM among its layers. Any layers may stand
+    before the NTM and after it. The NTM starts in its own initial state. It steps at masked steps too, so give a
+    sequence without padding. The callback needs matplotlib, which the extra `plots` installs.
+
+    Args:
+        inputs: one sequence, the model's input without the batch axis: [T, ...], such as [T, I].
+        directory: the directory of memory_map.png, made if it does not exist. Each epoch atomically replaces the file.
+        log_dir: the directory of TensorBoard's events, or None for no events. TensorBoard shows the maps of all epochs.
+        answer_at: the step at which the answer begins, marked by a line; None for no line.
+
+    Raises:
+        ImportError: training begins and matplotlib is not installed.
+        ValueError: a first batch has been trained, and the model has no NTM or several, is subclassed, or calls its NTM
+            twice.
+    """
+
+    def __init__(self, inputs, directory, log_dir=None, answer_at=None):
+        super().__init__()
+        self._inputs = tf.convert_to_tensor(inputs)[tf.newaxis]
+        self._directory, self._log_dir, self._answer_at = Path(directory), log_dir, answer_at
+        self._writer = None
+
+    def on_train_begin(self, logs=None):
+        _plots()  # fails before the first epoch, not after it
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._trace = None
+        if self._log_dir is not None:
+            self._writer = tf.summary.create_file_writer(str(self._log_dir))
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self._trace is None:  # a Sequential model without an Input has no inputs before its first batch
+            self._ntm, self._before = _find_ntm(self.model)
+            # A graph of its own: eager code would run every operation of every step from Python.
+            self._trace = tf.function(self._trace_heads, autograph=False)
+
+    def on_epoch_end(self, epoch, logs=None):
+        plots = _plots()
+        state = tf.nest.map_structure(lambda tensor: tensor[0].numpy(), self._trace().state)
+        title = f"after epoch {epoch + 1}"
+        figure = plots.memory_map(state.write_weightings, state.read_weightings, self._answer_at, title)
+        png = plots.to_png(figure)
+        aside = self._directory / f".{FILE_NAME}"
+        aside.write_bytes(png)
+        os.replace(aside, self._directory / FILE_NAME)
+        if self._writer is not None:
+            with self._writer.as_default(step=epoch):
+                tf.summary.image("memory_map", tf.image.decode_png(png)[tf.newaxis])
+            self._writer.flush()
+
+    def on_train_end(self, logs=None):
+        if self._writer is not None:
+            self._writer.close()
+
+    def _trace_heads(self):
+        # A seed of its own: a random initial state must not take a draw from the draws of training.
+        state = self._ntm.initial_state(1, seed=tf.constant([0, 0]))
+        _, trace = self._ntm.trace(self._before(self._inputs), initial_state=state)
+        return trace
+
+
+def _plots():
+    """The module ntm.plots."""
+    try:
+        from ntm import plots
+    except ModuleNotFoundError as error:
+        raise ImportError("MemoryMap needs matplotlib: pip install 'ntm-tensorflow[plots]'") from error
+    return plots
+
+
+def _find_ntm(model):
+    """Finds the NTM in a model.
+
+    Returns:
+        The NTM, and a function from the model's inputs to the NTM's inputs.
+
+    Raises:
+        ValueError: there is no NTM or there are several, or the model does not tell the NTM's inputs.
+    """
+    if _is_ntm(model):
+        return model, tf.identity
+    found = [layer for layer in getattr(model, "layers", []) if _is_ntm(layer)]
+    if len(found) != 1:
+        raise ValueError(f"MemoryMap needs a model with exactly one NTM; {model.name} has {len(found)}")
+    try:
+        inputs, *_ = keras.tree.flatten(found[0].input)  # the mask comes after the inputs
+        return found[0], keras.Model(model.inputs, inputs)
+    except (AttributeError, ValueError) as error:
+        raise ValueError(
+            f"MemoryMap needs a functional or Sequential model that calls its NTM once; {model.name} is not one"
+        ) from error
+
+
+def _is_ntm(layer):
+    return hasattr(layer, "trace") and hasattr(layer, "cell")
