@@ -6,6 +6,7 @@ import tensorflow as tf
 from experiment.config import Config, OptimizerOptions
 from experiment.models import make_model
 from experiment.trainer import Trainer
+from ntm.recipe import rmsprop
 
 
 def build_model(config: Config, model_class=None) -> keras.Model:
@@ -49,11 +50,9 @@ def _build_optimizer(options: OptimizerOptions):
         raise ValueError(
             f"clipvalue={options.clipvalue} needs global_clipnorm=0, not global_clipnorm={options.global_clipnorm}"
         )
-    rate = options.learning_rate
-    if options.decay_steps:
-        rate = keras.optimizers.schedules.InverseTimeDecay(rate, options.decay_steps, decay_rate=1.0)
-    return keras.optimizers.RMSprop(
-        learning_rate=rate,
+    return rmsprop(
+        learning_rate=options.learning_rate,
+        decay_steps=options.decay_steps,
         rho=options.rho,
         momentum=options.momentum,
         epsilon=options.epsilon,

@@ -3,26 +3,18 @@
 A value comes from RECIPES, else from PAPER_MODELS, else from PRESETS, else from the constructor that takes it. RECIPES
 holds for the preset "paper" alone. docs/results.md shows what each recipe achieves.
 
-config.py defines the sections and the names.
+config.py defines the sections and the names. ntm/recipe.py has the numbers that users of `fit` need too.
 """
 
 from experiment import reference
+from ntm.recipe import COPY_INITIAL_VALUES, COPY_OPTIMIZER, OPTIMIZER
 
 PRESETS = {
     # The equations are the paper's. All other values are the ones that train best.
     "paper": {
         "task": {},
         "model": {},
-        "optimizer": {
-            # Graves (2013), "Generating sequences with recurrent neural networks", equations (38) to (41).
-            "learning_rate": 1e-3,
-            "decay_steps": 10_000,
-            "rho": 0.95,
-            "momentum": 0.9,
-            "epsilon": 1e-3,
-            "centered": True,
-            "global_clipnorm": 10.0,
-        },
+        "optimizer": OPTIMIZER,
         "training": {"loss": "sum", "batch_size": 1, "weight_noise": 0.04, "clip_ratio": 100.0},
     },
     # The reference's choices. docs/fidelity.md lists the differences that remain.
@@ -59,8 +51,8 @@ PAPER_MODELS = {
 _LSTM = {"optimizer": {"learning_rate": 3e-4}, "training": {"weight_noise": 0.0}}
 RECIPES = {
     ("copy", "ntm-lstm"): {
-        "model": {"forget_bias": -1.0, "read_gate_bias": 4.0, "memory_std": 0.25},
-        "optimizer": {"epsilon": 1e-4, "weight_decay": 0.005},
+        "model": COPY_INITIAL_VALUES,
+        "optimizer": COPY_OPTIMIZER,
         "training": {"weight_noise": 0.08},
     },
     ("copy", "lstm"): _LSTM,

@@ -17,12 +17,12 @@ LEVELS = [
     ["ntm.unroll", "ntm.backward"],
     ["ntm.layer"],
     ["ntm.model"],
-    ["ntm.lstm", "ntm.transfer"],
+    ["ntm.lstm", "ntm.transfer", "ntm.callbacks", "ntm.recipe"],
     ["ntm"],
     ["memory", "controller"],
     ["tasks", "tasks.*"],
     ["experiment", "experiment.*"],
-    ["train", "evaluate", "benchmarks", "benchmarks.*"],
+    ["train", "evaluate", "benchmarks", "benchmarks.*", "examples.*"],
     ["tests.*"],
 ]
 ISOLATED = ["tasks"]  # packages that import no other module of the repository
@@ -36,7 +36,7 @@ KERAS_ARGUMENTS = {"self", "name", "dtype", "trainable"}  # arguments that do no
 
 def read_sources(root):
     """The syntax trees of all modules: a dict from names such as "ntm.cell"."""
-    folders = ["ntm", "tasks", "experiment", "benchmarks", "tests"]
+    folders = ["ntm", "tasks", "experiment", "benchmarks", "examples", "tests"]
     paths = [*root.glob("*.py"), *(path for folder in folders for path in (root / folder).glob("*.py"))]
     sources = {}
     for path in paths:

@@ -1,0 +1,48 @@
+"""The recipe for users of `fit` is the recipe that train.py uses for copy."""
+
+import dataclasses
+
+import keras
+import numpy as np
+
+from experiment.build import build_trainer
+from experiment.config import default_config
+from ntm import NTM, InitialValues
+from ntm.recipe import recipe_initial_values, recipe_optimizer
+
+
+def test_the_optimizer_is_train_pys():
+    expected = build_trainer(default_config()).optimizer.get_config()
+    found = recipe_optimizer().get_config()
+    assert {**found, "name": None} == {**expected, "name": None}
+
+
+def test_the_initial_values_are_train_pys():
+    model = default_config().model
+    expected = {field.name: getattr(model, field.name) for field in dataclasses.fields(InitialValues)}
+    assert dataclasses.asdict(recipe_initial_values()) == expected
+
+
+def test_the_recipe_is_the_one_that_was_measured():
+    optimizer = recipe_optimizer()
+    assert (optimizer.rho, optimizer.momentum, optimizer.epsilon, optimizer.centered) == (0.95, 0.9, 1e-4, True)
+    assert (optimizer.weight_decay, optimizer.global_clipnorm, optimizer.clipvalue) == (0.005, 10.0, None)
+    optimizer.build([keras.Variable(0.0)])
+    assert float(optimizer.learning_rate) == np.float32(1e-3)
+    optimizer.iterations.assign(10_000)
+    assert float(optimizer.learning_rate) == np.float32(5e-4)
+
+
+def test_an_argument_changes_the_recipe():
+    optimizer = recipe_optimizer(learning_rate=3e-4, decay_steps=None, weight_decay=None, global_clipnorm=2.0)
+    assert (float(optimizer.learning_rate), optimizer.weight_decay) == (np.float32(3e-4), None)
+    assert (optimizer.global_clipnorm, optimizer.epsilon) == (2.0, 1e-4)
+
+
+def test_a_model_saved_with_the_recipe_is_loaded_with_it(tmp_path):
+    model = NTM(output_size=1, controller_units=4, initial_values=recipe_initial_values())
+    model.compile(recipe_optimizer(), "mse")
+    model.fit(np.zeros([1, 2, 2]), np.zeros([1, 2, 1]), verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.optimizer.get_config() == model.optimizer.get_config()
