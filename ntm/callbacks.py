@@ -49,10 +49,11 @@ class MemoryMap(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         plots = _plots()
-        state = tf.nest.map_structure(lambda tensor: tensor[0].numpy(), self._trace().state)
-        title = f"after epoch {epoch + 1}"
-        figure = plots.memory_map(state.write_weightings, state.read_weightings, self._answer_at, title)
-        png = plots.to_png(figure)
+        state = self._trace().state
+        weightings = [
+            tf.cast(heads[0], tf.float32).numpy() for heads in (state.write_weightings, state.read_weightings)
+        ]
+        png = plots.to_png(plots.memory_map(*weightings, self._answer_at, f"after epoch {epoch + 1}"))
         aside = self._directory / f".{FILE_NAME}"
         aside.write_bytes(png)
         os.replace(aside, self._directory / FILE_NAME)
