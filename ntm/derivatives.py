@@ -86,10 +86,10 @@ def addressing_residuals(inverse_norms, similarities, previous_weightings, weigh
             axis=2,
         ),
         kept_shares=1 - parameters.gates,
-        match_slopes=parameters.strengths[..., tf.newaxis] * gated_content * inverse_norms * key_norms,
+        match_slopes=_finite(parameters.strengths[..., tf.newaxis] * gated_content * inverse_norms * key_norms),
         projections=similarities * inverse_norms / key_norms,
         keys=parameters.keys,
-        key_shrinkage=parameters.strengths * tf.square(key_norms[..., 0]),
+        key_shrinkage=_finite(parameters.strengths * tf.square(key_norms[..., 0])),
     )
 
 
@@ -112,6 +112,9 @@ def addressing_gradient(residuals, cells, d_weightings):
 
     A norm below 1e-6 counts as 1e-6 in the equations. The gradient ignores this limit. It is exact for a zero
     key or location, and approximate for a key or location with a norm between 0 and 1e-6.
+
+    The gradient is finite for strengths and sharpness up to 1e6. Beyond 1e6 it can overflow, as the gradient of automatic
+    differentiation can.
 
     Args:
         residuals: AddressingResiduals.
@@ -260,6 +263,11 @@ def activate_gradient(heads, slopes, shifts, d_parameters):
     d_shifts -= tf.reduce_sum(shifts * d_shifts, axis=-1, keepdims=True)
     addressing = d_parameters.addressing._replace(shifts=d_shifts)
     return slopes * heads.join(d_parameters._replace(addressing=addressing))
+
+
+def _finite(slopes):
+    """Slopes, at least 0, bounded by the largest float: infinity times a gradient of 0 would be NaN."""
+    return tf.minimum(slopes, slopes.dtype.max)
 
 
 def _mean(weightings, values):

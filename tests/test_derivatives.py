@@ -1,0 +1,53 @@
+"""The derivatives written by hand at the limits of the float range."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ntm import addressing
+from ntm.addressing import AddressingParameters
+from ntm.derivatives import addressing_gradient, addressing_residuals
+
+B, H, N, W = 64, 2, 8, 4
+
+
+def automatic(memory, previous_weightings, parameters, d_weightings):
+    with tf.GradientTape() as tape:
+        tape.watch([memory, previous_weightings, parameters])
+        weightings = addressing.address(memory, previous_weightings, parameters)
+    return tape.gradient(weightings, [memory, previous_weightings, *parameters], output_gradients=d_weightings)
+
+
+def by_hand(memory, previous_weightings, parameters, d_weightings):
+    cells = tf.linalg.matrix_transpose(memory)
+    inverse_norms = addressing.inverse_location_norms(cells)
+    similarities = addressing.cosine_similarities(cells, inverse_norms, parameters.keys)
+    weightings = addressing.address(memory, previous_weightings, parameters)
+    residuals = addressing_residuals(inverse_norms, similarities, previous_weightings, weightings, parameters)
+    return tf.nest.flatten(addressing_gradient(residuals, cells, d_weightings))
+
+
+def finite_sequences(gradients):
+    """Which of the B sequences have finite gradients only."""
+    return np.all([np.isfinite(gradient).reshape(B, -1).all(axis=1) for gradient in gradients], axis=0)
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-5, 1.0])
+@pytest.mark.parametrize("strength, sharpness", [(1e6, 1e6), (1e30, 1.0), (1e30, 1e6), (1.0, 1e30), (1e30, 1e30)])
+def test_gradients_are_finite_as_often_as_those_of_automatic_differentiation(rng, scale, strength, sharpness):
+    values = (
+        rng.normal(size=(B, N, W)) * (scale or 1),
+        rng.dirichlet(np.ones(N), size=(B, H)),
+        rng.normal(size=(B, H, W)) * scale,
+        strength * rng.uniform(0.1, 1, size=(B, H)),
+        rng.uniform(size=(B, H)),
+        rng.dirichlet(np.ones(3), size=(B, H)),
+        1 + sharpness * rng.uniform(0.1, 1, size=(B, H)),
+        rng.normal(size=(B, H, N)),
+    )
+    memory, previous_weightings, *parameters, d_weightings = (tf.constant(value, tf.float32) for value in values)
+    arguments = memory, previous_weightings, AddressingParameters(*parameters), d_weightings
+    found, expected = finite_sequences(by_hand(*arguments)), finite_sequences(automatic(*arguments))
+    assert found.sum() >= expected.sum()
+    if max(strength, sharpness) <= 1e6:
+        assert found.all()
