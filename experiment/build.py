@@ -1,11 +1,14 @@
 """Builds a model and a trainer from a configuration."""
 
+import dataclasses
+
 import keras
 import tensorflow as tf
 
 from experiment.config import Config, OptimizerOptions
 from experiment.models import make_model
 from experiment.trainer import Trainer
+from ntm.options import check_number
 from ntm.recipe import rmsprop
 
 
@@ -44,8 +47,9 @@ def build_trainer(config: Config, *, model_class=None, optimizer=None) -> Traine
 
 
 def _build_optimizer(options: OptimizerOptions):
-    if not options.weight_decay >= 0:
-        raise ValueError(f"weight_decay={options.weight_decay} must be at least 0")
+    for name, value in dataclasses.asdict(options).items():
+        if value is not None and name != "centered":
+            check_number(name, value, smallest=0)
     if options.global_clipnorm and options.clipvalue:
         raise ValueError(
             f"clipvalue={options.clipvalue} needs global_clipnorm=0, not global_clipnorm={options.global_clipnorm}"

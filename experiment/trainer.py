@@ -10,6 +10,7 @@ from experiment.checkpoints import model_variables, variable_name
 from experiment.metrics_file import Metrics
 from experiment.seeds import NOISE, TRAINING, batch_and_state_seeds, fold_in, stream
 from ntm.metrics import LOSSES, bits_per_sequence, hamming_distance
+from ntm.options import check_choice, check_integer, check_number
 from tasks.sampling import random_integers
 
 # The noise on the weights is a slice of a table, at one of this many offsets. New draws would double an update's time.
@@ -49,21 +50,23 @@ class Trainer:
         seconds: the time spent in `advance`, a float64 variable.
 
     Raises:
-        ValueError: weight_noise or clip_ratio is negative or not a number.
+        ValueError: an argument is out of range; the message names it and its value.
     """
 
     def __init__(
         self, model, task, optimizer, *, loss="sum", batch_size=1, weight_noise=0.0, clip_ratio=0.0, seed: int = 0
     ):
+        check_choice("loss", loss, LOSSES)
+        check_integer("batch_size", batch_size, smallest=1)
+        check_integer("seed", seed)
+        check_number("weight_noise", weight_noise, smallest=0)
+        check_number("clip_ratio", clip_ratio, smallest=0)
         self.model, self.task, self.optimizer = model, task, optimizer
         self.weights = keras.Variable(_flatten(model.trainable_variables), name="weights")
         optimizer.build([self.weights])
         self.loss, self.batch_size = LOSSES[loss], batch_size
         # The seed and the noise are variables: constants would be compiled in, and each seed would compile again.
         self.seed = tf.Variable(stream(seed, TRAINING), trainable=False)
-        for name, value in (("weight_noise", weight_noise), ("clip_ratio", clip_ratio)):
-            if not value >= 0:
-                raise ValueError(f"{name}={value} must be at least 0")
         self.clip_ratio = clip_ratio
         self._noise = None
         if weight_noise > 0:

@@ -68,8 +68,8 @@ def addressing_stages(similarities, previous_weightings, parameters):
 def content_weighting(memory, keys, strengths):
     """Weights each location by the cosine similarity of its content to a key: equations (5) and (6).
 
-    In float32, strengths up to 1e9 give finite weightings. From about 1e10 on, a program compiled by XLA can return NaN,
-    because XLA rounds the product of strength and similarity differently in the softmax's maximum than in its exponent.
+    Strengths up to 1e6 always give finite weightings. From about 1e10 on, a float32 program compiled by XLA can return
+    NaN.
 
     Args:
         memory: [B, N, W], M.

@@ -113,8 +113,8 @@ def addressing_gradient(residuals, cells, d_weightings):
     A norm below 1e-6 counts as 1e-6 in the equations. The gradient ignores this limit. It is exact for a zero
     key or location, and approximate for a key or location with a norm between 0 and 1e-6.
 
-    The gradient is finite for strengths and sharpness up to 1e6. Beyond 1e6 it can overflow, as the gradient of automatic
-    differentiation can.
+    The gradient is finite for strengths and sharpness up to 1e6. Beyond 1e6 it can overflow. The gradient of automatic
+    differentiation overflows at least as often.
 
     Args:
         residuals: AddressingResiduals.

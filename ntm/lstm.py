@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from ntm.controller import LSTMController
 from ntm.model import SequenceModel
+from ntm.options import check_integer, check_number
 from ntm.tensors import leading_size, summed_outer_product, swap_batch_and_time
 
 
@@ -52,8 +53,8 @@ class LSTM(SequenceModel):
             "forget_bias": forget_bias,
         }
         for option in ("output_size", "controller_units", "controller_layers"):
-            if self.options[option] < 1:
-                raise ValueError(f"{option}={self.options[option]} must be at least 1")
+            check_integer(option, self.options[option], smallest=1)
+        check_number("forget_bias", forget_bias)
         self.stack = [
             LSTMController(
                 controller_units,

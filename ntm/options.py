@@ -1,6 +1,10 @@
 """The options of an NTMCell: the initial values, and the allowed range of each option."""
 
 import dataclasses
+import math
+import numbers
+
+import numpy as np
 
 from ntm.controller import CONTROLLERS
 
@@ -11,6 +15,9 @@ class InitialValues:
 
     By default, an untrained read head finds locations by content, and an untrained write head moves by location. Biases
     of the heads have no effect in a cell without `heads_bias`. Shift biases have no effect if `shift_range` is 0.
+
+    Raises:
+        ValueError: a value is not a finite number, or a std is negative; the message names the field and its value.
     """
 
     forget_bias: float = 0.0  # bias of the LSTM controller's forget gate
@@ -25,9 +32,19 @@ class InitialValues:
     memory_std: float = 1.0  # std of the one row that all locations of a learned memory start with
     write_peak: float = 6.0  # logit of location 0 minus the other locations' logits, in a learned write weighting
 
+    def __post_init__(self):
+        for name, value in dataclasses.asdict(self).items():
+            check_number(name, value, smallest=0 if name.endswith("_std") else -math.inf)
+
     @classmethod
     def of(cls, values):
-        """Makes InitialValues from InitialValues, from a dict in a Keras config, or from None (the defaults)."""
+        """Makes InitialValues from InitialValues, from a dict in a Keras config, or from None (the defaults).
+
+        Raises:
+            ValueError: `values` is something else, or as for the class.
+        """
+        if not isinstance(values, (cls, dict, type(None))):
+            raise ValueError(f"initial_values={values!r} must be InitialValues, a dict or None")
         return values if isinstance(values, cls) else cls(**(values or {}))
 
 
@@ -58,20 +75,51 @@ def check_options(options):
         ValueError: an option is out of range; the message names it and its value.
     """
     for name in ("controller_units", "memory_locations", "memory_width", "read_heads", "write_heads"):
-        if options[name] < 1:
-            raise ValueError(f"{name}={options[name]} must be at least 1")
-    controller, initial_state = options["controller"], options["initial_state"]
-    if controller not in CONTROLLERS:
-        raise ValueError(f"controller={controller!r} must be one of {', '.join(CONTROLLERS)}")
-    if initial_state not in ("learned", "random"):
-        raise ValueError(f"initial_state={initial_state!r} must be 'learned' or 'random'")
+        check_integer(name, options[name], smallest=1)
+    check_choice("controller", options["controller"], CONTROLLERS)
+    check_choice("initial_state", options["initial_state"], ("learned", "random"))
     shift_range, locations = options["shift_range"], options["memory_locations"]
-    if shift_range < 0:
-        raise ValueError(f"shift_range={shift_range} must not be negative")
+    check_integer("shift_range", shift_range, smallest=0)
     if 2 * shift_range + 1 > locations:
         raise ValueError(
             f"shift_range={shift_range} means {2 * shift_range + 1} shifts, more than "
             f"memory_locations={locations} has locations"
         )
-    if not options["gradient_clip"] >= 0:
-        raise ValueError(f"gradient_clip={options['gradient_clip']} must be at least 0")
+    for name in ("output_reads", "heads_bias", "bounded_vectors"):
+        check_boolean(name, options[name])
+    for name in ("smallest_strength", "gradient_clip"):
+        check_number(name, options[name], smallest=0)
+
+
+def check_integer(name, value, smallest=-math.inf):
+    """Raises ValueError unless the value of the option `name` is an integer and at least `smallest`."""
+    if _is_boolean(value) or not isinstance(value, numbers.Integral):
+        raise ValueError(f"{name}={value!r} must be an integer")
+    if value < smallest:
+        raise ValueError(f"{name}={value} must be at least {smallest}")
+
+
+def check_number(name, value, smallest=-math.inf):
+    """Raises ValueError unless the value of the option `name` is a finite number and at least `smallest`."""
+    if _is_boolean(value) or not isinstance(value, numbers.Real):
+        raise ValueError(f"{name}={value!r} must be a number")
+    if not math.isfinite(value):
+        raise ValueError(f"{name}={value} must be finite")
+    if value < smallest:
+        raise ValueError(f"{name}={value} must be at least {smallest}")
+
+
+def check_boolean(name, value):
+    """Raises ValueError unless the value of the option `name` is True or False."""
+    if not _is_boolean(value):
+        raise ValueError(f"{name}={value!r} must be True or False")
+
+
+def check_choice(name, value, choices):
+    """Raises ValueError unless the value of the option `name` is one of `choices`, which are texts."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name}={value!r} must be one of {', '.join(map(repr, choices))}")
+
+
+def _is_boolean(value):
+    return isinstance(value, (bool, np.bool_))

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import keras
@@ -117,11 +118,45 @@ def test_a_random_state_has_the_distribution_of_the_reference():
         ({"memory_width": 0}, "memory_width=0"),
         ({"controller": "gru"}, "controller='gru'"),
         ({"initial_state": "zero"}, "initial_state='zero'"),
+        ({"controller": ["lstm"]}, r"controller=\['lstm'\]"),
+        ({"memory_locations": 7.0}, "memory_locations=7.0 must be an integer"),
+        ({"memory_width": float("nan")}, "memory_width=nan"),
+        ({"read_heads": True}, "read_heads=True"),
+        ({"shift_range": "1"}, "shift_range='1'"),
+        ({"output_reads": "no"}, "output_reads='no' must be True or False"),
+        ({"heads_bias": None}, "heads_bias=None"),
+        ({"bounded_vectors": 2}, "bounded_vectors=2"),
+        ({"smallest_strength": -5}, "smallest_strength=-5 must be at least 0"),
+        ({"smallest_strength": float("inf")}, "smallest_strength=inf must be finite"),
+        ({"gradient_clip": "x"}, "gradient_clip='x' must be a number"),
+        ({"gradient_clip": float("inf")}, "gradient_clip=inf"),
+        ({"initial_values": {"heads_std": float("nan")}}, "heads_std=nan"),
+        ({"initial_values": "zeros"}, "initial_values='zeros'"),
     ],
 )
 def test_arguments_out_of_range_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         NTMCell(**{**SMALL, **options})
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(InitialValues)])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "x", None, True])
+def test_an_initial_value_that_is_not_a_finite_number_is_named(name, value):
+    with pytest.raises(ValueError, match=f"{name}={value!r}"):
+        InitialValues(**{name: value})
+
+
+def test_negative_initial_values_are_allowed_unless_they_are_stds():
+    for field in dataclasses.fields(InitialValues):
+        if field.name.endswith("_std"):
+            with pytest.raises(ValueError, match=f"{field.name}=-1 must be at least 0"):
+                InitialValues(**{field.name: -1})
+        else:
+            InitialValues(**{field.name: -1})
+
+
+def test_numpys_numbers_and_booleans_are_options():
+    NTMCell(memory_locations=np.int64(7), output_reads=np.bool_(True), smallest_strength=np.float32(0))
 
 
 def test_gradients_are_clipped_element_by_element_and_only_if_asked():

@@ -92,6 +92,13 @@ def test_a_saved_model_is_the_model(model, rng, tmp_path):
 
 
 @pytest.mark.parametrize("option", ["output_size", "controller_units", "controller_layers"])
-def test_arguments_out_of_range_are_named(option):
-    with pytest.raises(ValueError, match=f"{option}=0"):
-        LSTM(**{"output_size": 4, option: 0})
+@pytest.mark.parametrize("value", [0, 2.5, float("nan"), "x", True])
+def test_a_size_that_is_not_a_positive_integer_is_named(option, value):
+    with pytest.raises(ValueError, match=f"{option}={value!r}"):
+        LSTM(**{"output_size": 4, option: value})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "x", None])
+def test_a_forget_bias_that_is_not_a_finite_number_is_named(value):
+    with pytest.raises(ValueError, match=f"forget_bias={value!r}"):
+        LSTM(4, forget_bias=value)

@@ -57,6 +57,13 @@ def test_a_weight_decay_below_0_is_refused():
         build_trainer(config)
 
 
+@pytest.mark.parametrize("name", ["learning_rate", "weight_decay", "momentum", "clipvalue"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_an_optimizer_option_that_is_not_finite_is_named(name, value):
+    with pytest.raises(ValueError, match=f"{name}={value} must be finite"):
+        build_trainer(default_config().replace(optimizer={name: value}))
+
+
 def test_recipes_belong_to_the_paper_preset_only():
     assert "forget_bias" in RECIPES["copy", "ntm-lstm"]["model"]
     assert sections("reference", "copy", "ntm-lstm")["model"]["forget_bias"] == 1

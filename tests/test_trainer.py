@@ -1,3 +1,5 @@
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -30,6 +32,22 @@ def weights(trainer):
 @pytest.fixture(scope="module")
 def trainer():
     return small_trainer()
+
+
+@pytest.mark.parametrize(
+    "name, values",
+    [
+        ("loss", ["median", 1, ["sum"]]),
+        ("batch_size", [0, 1.5, float("nan"), "x", True]),
+        ("seed", [0.5, "x", None]),
+        ("weight_noise", [-1.0, float("nan"), float("inf"), "x"]),
+        ("clip_ratio", [-1.0, float("nan"), float("inf"), None]),
+    ],
+)
+def test_arguments_out_of_range_are_named(trainer, name, values):
+    for value in values:
+        with pytest.raises(ValueError, match=re.escape(f"{name}={value!r}")):
+            Trainer(trainer.model, trainer.task, keras.optimizers.RMSprop(), **{name: value})
 
 
 def test_calls_of_any_size_make_the_same_updates(trainer):
