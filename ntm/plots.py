@@ -1,9 +1,10 @@
-"""Figures: arrays in, a matplotlib Figure or animation out. Nothing here touches pyplot's state.
+"""Figures: arrays or tensors in, a matplotlib Figure or animation out. Nothing here touches pyplot's state.
 
 A picture of a sequence takes arrays without a batch axis. T steps, H heads, N memory locations, W memory width, S shift
 range, C channels of the input or the output.
 """
 
+import functools
 import io
 import math
 
@@ -22,6 +23,30 @@ _WIDTH = 8.0  # inches: 800 pixels at 100 dots per inch
 _VISITED = 0.05  # a weight above this counts as a visit
 
 
+def _takes_tensors(function):
+    """A decorator: the function's arguments, and the parts of lists, tuples and dicts, may be tensors or arrays."""
+
+    @functools.wraps(function)
+    def draw(*arguments, **options):
+        return function(*map(_as_arrays, arguments), **_as_arrays(options))
+
+    return draw
+
+
+def _as_arrays(value):
+    if isinstance(value, dict):
+        return {name: _as_arrays(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        parts = map(_as_arrays, value)
+        return list(parts) if isinstance(value, list) else tuple(parts)
+    if not hasattr(value, "__array__"):
+        return value
+    array = np.asarray(value)
+    if array.dtype.kind == "V":  # bfloat16, which matplotlib cannot draw
+        array = array.astype(np.float32)
+    return array[()]  # a number if there are no axes
+
+
 def to_png(figure):
     """The bytes of a PNG file of a Figure, at 100 dots per inch."""
     file = io.BytesIO()
@@ -29,6 +54,7 @@ def to_png(figure):
     return file.getvalue()
 
 
+@_takes_tensors
 def memory_map(write_weightings, read_weightings, answer_at=None, title="Memory location map"):
     """Where the heads are, step by step: a green line for each write head, a red line for each read head.
 
@@ -66,6 +92,7 @@ def _draw_memory_map(axes, write_weightings, read_weightings, *, answer_at, titl
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
 
 
+@_takes_tensors
 def visited(*weightings):
     """The shortest stretch of locations that holds every visit, with a margin of two locations at both ends.
 
@@ -87,6 +114,7 @@ def visited(*weightings):
     return np.arange(count) if length > 0.8 * count else np.arange(start, start + length) % count
 
 
+@_takes_tensors
 def sequence(inputs, targets, outputs, mask):
     """Inputs, targets, outputs and wrong bits of one sequence.
 
@@ -118,6 +146,7 @@ def sequence(inputs, targets, outputs, mask):
     return figure
 
 
+@_takes_tensors
 def memory_use(inputs, add_vectors, write_weightings, outputs, read_vectors, read_weightings):
     """Figure 6 of Graves et al. (2014): the vectors that a head wrote beside the vectors that a head read.
 
@@ -155,6 +184,7 @@ def memory_use(inputs, add_vectors, write_weightings, outputs, read_vectors, rea
     return figure
 
 
+@_takes_tensors
 def addressing(title, *, previous, content, gated, shifted, weighting, gate, shifts, sharpness):
     """One head's addressing at one step, Figure 2 of Graves et al. (2014), as a row of plots.
 
@@ -185,6 +215,7 @@ def addressing(title, *, previous, content, gated, shifted, weighting, gate, shi
     return figure
 
 
+@_takes_tensors
 def moment(write_weightings, read_weightings, answer_at, step, heads):
     """The memory map with a line at one step, and below it the addressing of some heads at this step.
 
@@ -229,6 +260,7 @@ def _draw_addressing(figure, title, *, previous, content, gated, shifted, weight
     figure.suptitle(title, fontsize="medium")
 
 
+@_takes_tensors
 def generalisation(examples):
     """Targets above outputs at several lengths, as in Figure 4 of Graves et al. (2014).
 
@@ -256,6 +288,7 @@ def generalisation(examples):
     return figure
 
 
+@_takes_tensors
 def errors_by_length(lengths, wrong_bits, trained):
     """Wrong bits per sequence against the length of the sequence.
 
@@ -280,6 +313,7 @@ def errors_by_length(lengths, wrong_bits, trained):
     return figure
 
 
+@_takes_tensors
 def learning_curves(sequences, loss, hamming_distance, solved=None):
     """Loss and Hamming distance against training sequences.
 
@@ -308,6 +342,7 @@ def learning_curves(sequences, loss, hamming_distance, solved=None):
     return figure
 
 
+@_takes_tensors
 def learning_of_heads(frames, answer_at=None):
     """The memory maps of one sequence at several moments of training, as an animation.
 
@@ -333,6 +368,7 @@ def learning_of_heads(frames, answer_at=None):
     return FuncAnimation(figure, draw, [*frames, *held], init_func=lambda: None, repeat=True)
 
 
+@_takes_tensors
 def convergence(curves, solved):
     """Wrong bits against training sequences: a thin line for every seed, the median and the quartiles.
 
@@ -367,6 +403,7 @@ def convergence(curves, solved):
     return figure
 
 
+@_takes_tensors
 def results(curves):
     """Bits per sequence against training sequences: one plot per task, one colour per model, one line per seed.
 

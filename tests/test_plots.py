@@ -1,8 +1,12 @@
 """Tests the content of figures, not their looks."""
 
+import inspect
+
 import numpy as np
 import pytest
+import tensorflow as tf
 from matplotlib.animation import PillowWriter
+from matplotlib.figure import Figure
 
 from ntm import plots
 
@@ -126,6 +130,59 @@ def test_learning_of_heads_has_one_frame_per_moment(tmp_path):
 
     plots.learning_of_heads(frames, answer_at=1).save(tmp_path / "heads.gif", writer=Writer(), dpi=20)
     assert written == ["after 0", "after 1", "after 2", "after 2"]
+
+
+WEIGHTINGS = path([0, 1, 2]).astype(np.float32), path([2, 1, 0]).astype(np.float32)
+FIELD = np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)
+STAGES = {
+    **dict(zip(("previous", "content", "gated", "shifted", "weighting"), np.eye(6, dtype=np.float32))),
+    "gate": np.float32(0.25),
+    "shifts": np.array([0.1, 0.2, 0.7], np.float32),
+    "sharpness": np.float32(4.0),
+}
+CURVE = np.arange(1, 9), np.linspace(9, 0.1, 8, dtype=np.float32)
+ARGUMENTS = {
+    "memory_map": ((*WEIGHTINGS,), {"answer_at": np.array(1)}),
+    "visited": (WEIGHTINGS, {}),
+    "sequence": ((FIELD, FIELD, FIELD, np.array([0, 1, 1])), {}),
+    "memory_use": ((FIELD, FIELD, WEIGHTINGS[0][:, 0], FIELD, FIELD, WEIGHTINGS[1][:, 0]), {}),
+    "addressing": (("head",), STAGES),
+    "moment": (WEIGHTINGS, {"answer_at": np.array(1), "step": np.array(2), "heads": {"one": STAGES}}),
+    "generalisation": (([("length 3", FIELD, FIELD), ("length 3", FIELD, FIELD)],), {}),
+    "errors_by_length": (CURVE, {"trained": np.array(4)}),
+    "learning_curves": ((*CURVE, CURVE[1]), {"solved": np.array(4)}),
+    "learning_of_heads": (([("after 0", *WEIGHTINGS), ("after 1", *WEIGHTINGS)],), {}),
+    "convergence": (([CURVE, CURVE], [np.array(3), None]), {}),
+    "results": (({"copy": {"ntm": [CURVE]}},), {}),
+}
+
+
+def test_every_public_function_takes_tensors_as_well_as_arrays():
+    functions = [function for _, function in inspect.getmembers(plots, inspect.isfunction)]
+    own = {function.__name__ for function in functions if function.__module__ == plots.__name__}
+    assert {name for name in own if not name.startswith("_")} == {*ARGUMENTS, "to_png"}
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_a_figure_of_tensors_is_the_figure_of_arrays(name, tmp_path):
+    def drawn(make):
+        arguments, options = tf.nest.map_structure(
+            lambda value: make(value) if isinstance(value, (np.ndarray, np.generic)) else value, ARGUMENTS[name]
+        )
+        result = getattr(plots, name)(*arguments, **options)
+        if isinstance(result, np.ndarray):
+            return result.tobytes()
+        if isinstance(result, Figure):
+            return plots.to_png(result)
+        result.save(tmp_path / "animation.gif", writer=PillowWriter(), dpi=20)
+        return (tmp_path / "animation.gif").read_bytes()
+
+    assert drawn(tf.constant) == drawn(lambda value: value)
+
+
+def test_bfloat16_is_drawn():
+    tensors = [tf.cast(weightings, tf.bfloat16) for weightings in WEIGHTINGS]
+    assert plots.to_png(plots.memory_map(*tensors)) == plots.to_png(plots.memory_map(*WEIGHTINGS))
 
 
 def test_convergence_shows_every_seed_up_to_the_end_of_the_longest():
