@@ -1,13 +1,15 @@
 """Addressing: where a head looks. Section 3.3 of Graves et al. (2014), equations (5) to (9).
 
-Pure functions of tensors. B batch, H heads, N memory locations, W memory width, S shift range. The derivatives of these
-functions are in derivatives.py.
+Pure functions of tensors. The functions of a whole equation also take NumPy arrays. B batch, H heads, N memory
+locations, W memory width, S shift range. The derivatives of these functions are in derivatives.py.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+
+from ntm.tensors import checked_tensors
 
 # A squared norm below this value counts as this value: an all-zero key or location then has similarity 0 to everything.
 _SMALLEST_SQUARED_NORM = 1e-12
@@ -42,7 +44,20 @@ def address(memory, previous_weightings, parameters):
 
     Returns:
         Weightings [B, H, N].
+
+    Raises:
+        ValueError: an argument has another shape, or the number of offsets is even or exceeds N.
     """
+    memory, previous_weightings, *parameters = checked_tensors(
+        memory=(memory, "B N W"),
+        previous_weightings=(previous_weightings, "B H N"),
+        keys=(parameters.keys, "B H W"),
+        strengths=(parameters.strengths, "B H"),
+        gates=(parameters.gates, "B H"),
+        shifts=(parameters.shifts, "B H 2S+1"),
+        sharpness=(parameters.sharpness, "B H"),
+    )
+    parameters = AddressingParameters(*parameters)
     similarities = _similarities(memory, parameters.keys)
     return addressing_stages(similarities, previous_weightings, parameters).weightings
 
@@ -78,7 +93,13 @@ def content_weighting(memory, keys, strengths):
 
     Returns:
         Weightings [B, H, N].
+
+    Raises:
+        ValueError: an argument has another shape.
     """
+    memory, keys, strengths = checked_tensors(
+        memory=(memory, "B N W"), keys=(keys, "B H W"), strengths=(strengths, "B H")
+    )
     return _match(_similarities(memory, keys), strengths)
 
 
@@ -92,7 +113,15 @@ def interpolate(content_weightings, previous_weightings, gates):
 
     Returns:
         Weightings [B, H, N].
+
+    Raises:
+        ValueError: an argument has another shape.
     """
+    content_weightings, previous_weightings, gates = checked_tensors(
+        content_weightings=(content_weightings, "B H N"),
+        previous_weightings=(previous_weightings, "B H N"),
+        gates=(gates, "B H"),
+    )
     gates = gates[..., tf.newaxis]
     return gates * content_weightings + (1 - gates) * previous_weightings
 
@@ -109,8 +138,9 @@ def shift(weightings, shifts):
         Weightings [B, H, N].
 
     Raises:
-        ValueError: the number of offsets is even or exceeds N.
+        ValueError: an argument has another shape, or the number of offsets is even or exceeds N.
     """
+    weightings, shifts = checked_tensors(weightings=(weightings, "B H N"), shifts=(shifts, "B H 2S+1"))
     offsets, locations = shifts.shape[-1], weightings.shape[-1]
     if offsets % 2 == 0 or offsets > locations:
         raise ValueError(f"{offsets} shifts must be odd in number and at most the {locations} memory locations")
@@ -130,7 +160,11 @@ def sharpen(weightings, sharpness):
 
     Returns:
         Weightings [B, H, N].
+
+    Raises:
+        ValueError: an argument has another shape.
     """
+    weightings, sharpness = checked_tensors(weightings=(weightings, "B H N"), sharpness=(sharpness, "B H"))
     return tf.nn.softmax(sharpness[..., tf.newaxis] * tf.math.log(tf.maximum(weightings, tiny(weightings))))
 
 

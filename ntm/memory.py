@@ -1,13 +1,15 @@
 """Memory: reading and writing. Sections 3.1 and 3.2 of Graves et al. (2014), equations (2) to (4).
 
-Pure functions of tensors. B batch, N memory locations, W memory width, R read heads, Q write heads. The NTM itself runs
-on the transposed memory, [B, W, N]. The last axis is then N, which is usually the largest size and a round number, so
-that the processor's vector instructions work along it.
+Pure functions of tensors. `read` and `write` also take NumPy arrays. B batch, N memory locations, W memory width, R
+read heads, Q write heads. The NTM itself runs on the transposed memory, [B, W, N]. The last axis is then N, which is
+usually the largest size and a round number, so that the processor's vector instructions work along it.
 """
 
 import math
 
 import tensorflow as tf
+
+from ntm.tensors import checked_tensors
 
 
 def read(memory, weightings):
@@ -19,7 +21,11 @@ def read(memory, weightings):
 
     Returns:
         Read vectors [B, R, W].
+
+    Raises:
+        ValueError: an argument has another shape.
     """
+    memory, weightings = checked_tensors(memory=(memory, "B N W"), weightings=(weightings, "B R N"))
     return read_transposed(tf.linalg.matrix_transpose(memory), weightings)
 
 
@@ -34,7 +40,16 @@ def write(memory, weightings, erase_vectors, add_vectors):
 
     Returns:
         Memory [B, N, W].
+
+    Raises:
+        ValueError: an argument has another shape.
     """
+    memory, weightings, erase_vectors, add_vectors = checked_tensors(
+        memory=(memory, "B N W"),
+        weightings=(weightings, "B Q N"),
+        erase_vectors=(erase_vectors, "B Q W"),
+        add_vectors=(add_vectors, "B Q W"),
+    )
     cells = tf.linalg.matrix_transpose(memory)
     return tf.linalg.matrix_transpose(write_transposed(cells, weightings, erase_vectors, add_vectors))
 

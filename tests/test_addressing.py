@@ -1,3 +1,5 @@
+import re
+
 import hypothesis.extra.numpy as arrays
 import hypothesis.strategies as st
 import numpy as np
@@ -59,6 +61,66 @@ def test_agrees_with_the_oracle(stage, compiled, given_values, rng):
     arguments = arguments_of(stage, given_values, rng)
     function = tf.function(function_of(stage), jit_compile=True) if compiled else function_of(stage)
     np.testing.assert_allclose(function(*map(tf.constant, arguments)), getattr(oracle, stage)(*arguments), rtol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("stage", STAGES)
+def test_valuesgive_the_result_of_tensors(stage, dtype, given_values, rng):
+    values = [argument.astype(dtype) for argument in arguments_of(stage, given_values, rng)]
+    expected = function_of(stage)(*map(tf.constant, values))
+    assert expected.dtype == dtype
+    for mixed in (values, [tf.constant(values[0]), *(array.astype(np.float64) for array in values[1:])]):
+        result = function_of(stage)(*mixed)
+        assert result.dtype == expected.dtype
+        np.testing.assert_allclose(result, expected, rtol=1e-6)
+
+
+SHAPES = {
+    "memory": "[B, N, W]",
+    "content": "[B, H, N]",
+    "previous_weightings": "[B, H, N]",
+    "keys": "[B, H, W]",
+    "strengths": "[B, H]",
+    "gates": "[B, H]",
+    "shifts": "[B, H, 2S+1]",
+    "sharpness": "[B, H]",
+}
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("stage, name", [(stage, name) for stage in STAGES for name in STAGES[stage]])
+def test_an_argument_of_another_rank_or_size_is_named(stage, name, compiled, given_values, rng):
+    position, arguments = STAGES[stage].index(name), arguments_of(stage, given_values, rng)
+    called = {"content": "content_weightings"}.get(name, name)
+    if stage in ("shift", "sharpen") and position == 0:
+        called = "weightings"
+    function = tf.function(function_of(stage), jit_compile=True) if compiled else function_of(stage)
+    without_batch = arguments[position][0]
+    arguments[position] = without_batch
+    with pytest.raises(ValueError, match=re.escape(f"{called} must have the shape {SHAPES[name]}")) as raised:
+        function(*arguments)
+    assert str(list(without_batch.shape)) in str(raised.value)
+
+
+def test_the_message_has_the_sizes_that_other_arguments_fix(given_values):
+    memory, keys, strengths = (given_values[name] for name in STAGES["content_weighting"])
+    message = f"keys must have the shape [B, H, W] with B={B} and W={W}, not [1, {H}, {W}]"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        addressing.content_weighting(memory, keys[:1], strengths)
+
+
+def test_sizes_that_are_not_known_fit(given_values, rng):
+    for stage in STAGES:
+        arguments = arguments_of(stage, given_values, rng)
+        for unknown in ([None] * 2, None):
+            signature = [
+                tf.TensorSpec(unknown and [None] * (argument.ndim - 1) + [argument.shape[-1]], tf.float64)
+                for argument in arguments
+                if unknown or stage in ("sharpen", "interpolate")
+            ]
+            if signature:
+                result = tf.function(function_of(stage), input_signature=signature)(*arguments)
+                np.testing.assert_allclose(result, function_of(stage)(*arguments), rtol=1e-10)
 
 
 @pytest.mark.parametrize("stage", STAGES)

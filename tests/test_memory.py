@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -59,3 +61,33 @@ def test_a_full_erase_at_one_location_replaces_it(values):
     np.testing.assert_allclose(written[:, 3], add_vectors[:, 0])
     np.testing.assert_array_equal(np.delete(written, 3, axis=1), np.delete(memory, 3, axis=1))
     np.testing.assert_allclose(memory_ops.read(tf.constant(written), tf.constant(weightings)), add_vectors)
+
+
+def test_arrays_of_float32_give_the_result_of_tensors(values):
+    memory, weightings, *vectors = (value.astype(np.float32) for value in values(2))
+    for function, arguments in (
+        (memory_ops.read, [memory, weightings]),
+        (memory_ops.write, [memory, weightings, *vectors]),
+    ):
+        np.testing.assert_array_equal(function(*arguments), function(*map(tf.constant, arguments)))
+        mixed = function(*arguments[:1], *map(tf.constant, arguments[1:]))
+        np.testing.assert_array_equal(mixed, function(*arguments))
+
+
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        ("memory", "[B, N, W], not [7, 4]"),
+        ("weightings", "[B, Q, N] with B=2 and N=7, not [2, 7]"),
+        ("erase_vectors", "[B, Q, W] with B=2 and Q=2 and W=4, not [2, 4]"),
+        ("add_vectors", "[B, Q, W] with B=2 and Q=2 and W=4, not [2, 4]"),
+    ],
+)
+def test_an_argument_of_another_rank_is_named(name, expected, values):
+    arguments = dict(zip(("memory", "weightings", "erase_vectors", "add_vectors"), values(2)))
+    arguments[name] = arguments[name][0]
+    with pytest.raises(ValueError, match=re.escape(f"{name} must have the shape {expected}")):
+        memory_ops.write(**arguments)
+    if name in ("memory", "weightings"):
+        with pytest.raises(ValueError, match=f"^{name} must have the shape"):
+            memory_ops.read(arguments["memory"], arguments["weightings"])
