@@ -15,10 +15,17 @@ from experiment import program_cache
 
 @contextlib.contextmanager
 def start():
-    """Starts a command: shares compiled programs, and hides TensorFlow's messages during the `with` block."""
+    """Starts a command: shares compiled programs, and hides TensorFlow's messages during the `with` block.
+
+    Sets Keras's backend to TensorFlow and its float type to float32, whatever the environment and keras.json say.
+    """
+    os.environ["KERAS_BACKEND"] = "tensorflow"
     program_cache.share()
     with quiet_stderr():
         yield
+    if keras := sys.modules.get("keras"):  # the `with` block has imported it
+        keras.config.set_floatx("float32")
+        keras.config.set_dtype_policy("float32")
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """A Neural Turing Machine (Graves, Wayne and Danihelka 2014, arXiv 1410.5401) in TensorFlow and Keras."""
 
+from ntm import keras_backend  # noqa: F401, checks the backend before other modules need it
 from ntm.cell import NTMCell
 from ntm.lstm import LSTM
 from ntm.metrics import BitsPerSequence, HammingDistance, SequenceCrossEntropy

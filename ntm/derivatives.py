@@ -5,6 +5,9 @@ Residuals are the quantities that gradients are multiplied by. They are known be
 x(i) y(i) over locations. Sizes are named as in addressing.py and memory.py.
 
 A softmax y = softmax(x) has the derivative dx = y (dy - <y, dy>).
+
+The gradients of an addressing are finite for strengths and sharpness up to 1e6. Beyond 1e6 they can overflow. The
+gradients of automatic differentiation overflow at least as often.
 """
 
 import math
@@ -112,9 +115,6 @@ def addressing_gradient(residuals, cells, d_weightings):
 
     A norm below 1e-6 counts as 1e-6 in the equations. The gradient ignores this limit. It is exact for a zero
     key or location, and approximate for a key or location with a norm between 0 and 1e-6.
-
-    The gradient is finite for strengths and sharpness up to 1e6. Beyond 1e6 it can overflow. The gradient of automatic
-    differentiation overflows at least as often.
 
     Args:
         residuals: AddressingResiduals.

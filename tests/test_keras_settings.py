@@ -1,0 +1,49 @@
+"""The commands and the package under other settings of Keras: its backend and its float type."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from commands import ROOT, SMALL, losses, start
+
+
+def finish(process):
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    return out
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    """The metrics of a run under Keras's default settings."""
+    root = tmp_path_factory.mktemp("default")
+    finish(start("train.py", *SMALL, "--iterations=20", "--run-dir=run", cwd=root, KERAS_HOME=str(root / "keras")))
+    return losses(root / "run")
+
+
+@pytest.mark.parametrize(
+    "settings, environment",
+    [({"floatx": "float64"}, {}), ({"floatx": "float16", "backend": "jax"}, {}), ({}, {"KERAS_BACKEND": "jax"})],
+)
+def test_the_commands_train_and_evaluate_in_float32_on_tensorflow(settings, environment, tmp_path, expected):
+    (tmp_path / "keras").mkdir()
+    (tmp_path / "keras" / "keras.json").write_text(json.dumps(settings))
+    environment = {**environment, "KERAS_HOME": str(tmp_path / "keras")}
+    finish(start("train.py", *SMALL, "--iterations=20", "--run-dir=run", cwd=tmp_path, **environment))
+    assert losses(tmp_path / "run") == expected
+    out = finish(start("evaluate.py", "--run-dir=run", "--lengths=2", "--sequences=3", cwd=tmp_path, **environment))
+    assert len(out.splitlines()) == 2
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch", "numpy", "nonsense"])
+@pytest.mark.parametrize("module", ["ntm", "ntm.plots"])
+def test_the_package_asks_for_the_tensorflow_backend(module, backend, tmp_path):
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    command = [sys.executable, "-c", f"import {module}"]
+    process = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert process.returncode == 1
+    last = process.stderr.splitlines()[-1]
+    assert last.startswith("ImportError: ntm needs Keras's TensorFlow backend"), process.stderr
