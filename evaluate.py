@@ -1,6 +1,5 @@
 """Measures the errors of trained weights at several lengths: `python evaluate.py --run-dir=runs/...`."""
 
-import json
 import signal
 import sys
 from pathlib import Path
@@ -9,7 +8,7 @@ from experiment.command_line import COUNT, Parser, discard_output, nonempty, sta
 
 with start():
     from experiment.errors import CheckpointError, RunError
-    from experiment.evaluation import Evaluator, enclosing, size_text, table
+    from experiment.evaluation import Evaluator, enclosing, json_line, size_text, table
     from experiment.load import load_reference, load_run, load_weights
     from experiment.seeds import REPORT, stream
     from experiment.solved import SEQUENCES
@@ -45,7 +44,7 @@ def main(argv=None) -> int:
     evaluator = Evaluator(model, task, largest, arguments.sequences, seed, carry_state=arguments.carry_state)
     rows = map(evaluator.measure, sizes)
     try:
-        for line in table(rows) if arguments.format == "table" else map(json.dumps, rows):
+        for line in table(rows) if arguments.format == "table" else map(json_line, rows):
             print(line, flush=True)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

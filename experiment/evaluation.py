@@ -1,5 +1,6 @@
 """Measures the errors of a model on sequences of given sizes."""
 
+import json
 import math
 from collections.abc import Iterable, Iterator
 
@@ -7,6 +8,7 @@ import tensorflow as tf
 
 from experiment.seeds import batch_and_state_seeds, fold_in, seed_of_size
 from ntm.metrics import bits_per_sequence, hamming_distance
+from ntm.options import check_integer
 
 _BATCH_SIZE = 100  # sequences that run at the same time; limits the memory use
 
@@ -24,11 +26,16 @@ class Evaluator:
             reference. An extra batch comes first and is not measured. If false, every sequence starts in the initial
             state.
         batch_size: the largest number of sequences that run at the same time.
+
+    Raises:
+        ValueError: `sequences` or `batch_size` is not a positive integer.
     """
 
     def __init__(
         self, model, task, largest: tuple, sequences: int, seed, *, carry_state=False, batch_size: int = _BATCH_SIZE
     ):
+        check_integer("sequences", sequences, smallest=1)
+        check_integer("batch_size", batch_size, smallest=1)
         self._model, self._task, self._largest = model, task, largest
         self._sequences, self._seed = sequences, seed
         self._batch_size = min(sequences, batch_size)
@@ -46,6 +53,9 @@ class Evaluator:
         Args:
             size: a size, at most the largest.
             seed: [2], or None for the evaluator's seed.
+
+        Raises:
+            ValueError: no sequence can have this size, or the size exceeds the largest.
 
         Returns:
             A dict with these keys. Errors and costs are means over the sequences.
@@ -80,6 +90,9 @@ class Evaluator:
 
     def _results(self, size, seed):
         """Yields, for each batch, the first four results of `_run_batch`."""
+        self._task.check(size)
+        if enclosing(size, self._largest) != tuple(self._largest):
+            raise ValueError(f"the size {size_text(size)} exceeds the evaluator's largest, {size_text(self._largest)}")
         seed = seed_of_size(self._seed if seed is None else seed, size)
         batches = math.ceil(self._sequences / self._batch_size)
         controller_state = self._model.initial_state(self._batch_size, seed=seed).controller
@@ -121,6 +134,14 @@ def size_text(size: tuple) -> str:
 def enclosing(*sizes: tuple) -> tuple:
     """The elementwise maximum of sizes."""
     return tuple(map(max, zip(*sizes)))
+
+
+def json_line(row: dict) -> str:
+    """A result of `Evaluator.measure` as a JSON object. A number that is not finite becomes null: JSON has no NaN."""
+    finite = {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in row.items()
+    }
+    return json.dumps(finite, allow_nan=False)
 
 
 def table(rows: Iterable) -> Iterator:

@@ -4,6 +4,7 @@ import contextlib
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from experiment.build import build_model
 from experiment.checkpoints import PREFIX, candidates, model_variables, restore
@@ -47,7 +48,7 @@ def load_run(run_dir, checkpoint: str | None = None):
 
     Raises:
         RunError: the run is missing or damaged.
-        CheckpointError: the checkpoint is missing or damaged.
+        CheckpointError: the checkpoint is missing or damaged, or a weight is not finite.
     """
     config = load_config(run_dir)
     found = candidates(run_dir, checkpoint)
@@ -55,6 +56,7 @@ def load_run(run_dir, checkpoint: str | None = None):
         with refusing_config(run_dir):
             model = build_model(config)
         restore(model_variables(model), found[0] / PREFIX)
+        _refuse_not_finite(model, found[0])
         return config.task, model
     saved = Path(run_dir) / MODEL
     if not saved.exists():
@@ -73,7 +75,8 @@ def load_weights(path, task_name: str | None = None):
         The Task and the model.
 
     Raises:
-        CheckpointError: the file is missing or damaged, holds another kind of model, or does not fit the task.
+        CheckpointError: the file is missing or damaged, holds another kind of model, or does not fit the task; or a
+            weight is not finite.
         RunError: the config.json is damaged, or has another task than `task_name`.
     """
     run_dir = Path(path).parent
@@ -98,10 +101,12 @@ def load_reference(prefix):
         The Task and the model.
 
     Raises:
-        CheckpointError: the checkpoint is missing or damaged, or it is not the reference's for the copy task.
+        CheckpointError: the checkpoint is missing or damaged, or it is not the reference's for the copy task; or a
+            weight is not finite.
     """
     task, model = default_config(preset="reference").task, load_reference_checkpoint(prefix)
     _refuse_misfit(task, model, prefix)
+    _refuse_not_finite(model, prefix)
     return task, model
 
 
@@ -115,6 +120,7 @@ def _load_model(path, task):
     if not isinstance(model, (NTM, LSTM)) or not model.built:
         raise CheckpointError(f"{path} holds no NTM or LSTM with weights")
     _refuse_misfit(task, model, path)
+    _refuse_not_finite(model, path)
     return model
 
 
@@ -125,3 +131,9 @@ def _refuse_misfit(task, model, path):
             f"{path} has {sizes[0]} inputs and {sizes[1]} outputs, not the {task.input_size} and {task.output_size} of "
             f"the {task.name} task"
         )
+
+
+def _refuse_not_finite(model, path):
+    for name, variable in model_variables(model).items():
+        if not np.isfinite(variable.numpy()).all():
+            raise CheckpointError(f"{path} holds weights that are not finite, in {name}")

@@ -1,6 +1,7 @@
 """evaluate.py from the command line, with valid and invalid options."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import evaluate
 import train
 from commands import refused
 from experiment import solved
+from experiment.checkpoints import model_variables, save_checkpoint
 from experiment.load import load_run
 from ntm import NTM
 
@@ -104,6 +106,22 @@ def test_evaluate_refuses_damaged_and_unfitting_models(finished, here, capsys):
     other.build((None, None, 3))
     other.save(here / "other.keras")
     assert "3 inputs" in refused(capsys, evaluate.main, "--weights=other.keras")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_refused_in_one_line(small_run, tmp_path, capsys, value):
+    _, model = load_run(small_run)
+    kernel = model.output_layer.kernel.numpy()
+    kernel[0, 0] = value
+    model.output_layer.kernel.assign(kernel)
+    shutil.copy(small_run / "config.json", tmp_path)
+    model.save(tmp_path / "model.keras")
+    words = "holds weights that are not finite, in model/output/kernel"
+    for source in (f"--weights={tmp_path / 'model.keras'}", f"--run-dir={tmp_path}"):
+        assert f"model.keras {words}" in refused(capsys, evaluate.main, source)
+    (tmp_path / "checkpoints").mkdir()
+    save_checkpoint(tmp_path, model_variables(model), 4)
+    assert f"step-4 {words}" in refused(capsys, evaluate.main, f"--run-dir={tmp_path}")
 
 
 @pytest.mark.parametrize(

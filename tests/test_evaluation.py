@@ -1,10 +1,13 @@
+import json
+
 import numpy as np
+import pytest
 import tensorflow as tf
 
-from experiment.evaluation import Evaluator, table
+from experiment.evaluation import Evaluator, json_line, table
 from experiment.seeds import REPORT, stream
 from ntm import NTM
-from tasks import CopyTask
+from tasks import CopyTask, RepeatCopy
 
 
 def test_evaluator_counts_wrong_bits():
@@ -28,3 +31,27 @@ def test_evaluator_counts_wrong_bits():
     assert not evaluator.is_exact((7,))
     assert evaluator._run.experimental_get_tracing_count() == 1
     assert [len(line) for line in table(rows)] == [len(next(table([])))] * 3
+
+
+@pytest.mark.parametrize("measure", ["measure", "is_exact"])
+@pytest.mark.parametrize(
+    "task, largest, size, message",
+    [
+        (CopyTask(1, 4), (7,), (8,), "the size 8 exceeds the evaluator's largest, 7"),
+        (CopyTask(1, 4), (7,), (0,), "copy begins at 1"),
+        (CopyTask(1, 4), (7,), (2, 3), "a size of copy is length"),
+        (RepeatCopy(), (7, 3), (2, 4), "the size 2x4 exceeds the evaluator's largest, 7x3"),
+    ],
+)
+def test_a_size_beyond_the_largest_is_refused(measure, task, largest, size, message):
+    model = NTM(task.output_size, controller_units=12, memory_locations=10, memory_width=8)
+    model.build((None, None, task.input_size))
+    evaluator = Evaluator(model, task, largest, 2, stream(0, REPORT))
+    with pytest.raises(ValueError, match=message):
+        getattr(evaluator, measure)(size)
+
+
+def test_a_number_that_is_not_finite_is_null_in_json():
+    row = {"task": "copy", "length": 7, "bit_error_rate": float("nan"), "bits_per_sequence": float("inf")}
+    expected = {"task": "copy", "length": 7, "bit_error_rate": None, "bits_per_sequence": None}
+    assert json.loads(json_line(row), parse_constant=pytest.fail) == expected
