@@ -156,7 +156,7 @@ class Trainer:
         with tf.GradientTape() as tape, scope:
             tape.watch(weights)
             state = self.model.initial_state(self.batch_size, seed=state_seed)
-            logits = self.model(batch.inputs, initial_state=state, steps=batch.num_steps)
+            logits, _ = self.model.run(batch.inputs, initial_state=state, steps=batch.num_steps)
             loss = self.loss(batch.targets, logits, batch.mask)
         for variable in self.model.non_trainable_variables:  # the scope only records assignments
             if (value := scope.get_current_value(variable)) is not None:

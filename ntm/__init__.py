@@ -2,6 +2,7 @@
 
 from ntm import keras_backend  # noqa: F401, checks the backend before other modules need it
 from ntm.cell import NTMCell
+from ntm.layer import NTMLayer
 from ntm.lstm import LSTM
 from ntm.metrics import BitsPerSequence, HammingDistance, SequenceCrossEntropy
 from ntm.model import NTM
@@ -16,6 +17,7 @@ __all__ = [
     "HammingDistance",
     "InitialValues",
     "NTMCell",
+    "NTMLayer",
     "NTMState",
     "SequenceCrossEntropy",
     "Trace",

@@ -1,5 +1,7 @@
 """The NTM's cell: one time step, top to bottom, as a Keras RNN cell. Figure 1 of Graves et al. (2014)."""
 
+import math
+
 import keras
 import tensorflow as tf
 
@@ -9,7 +11,7 @@ from ntm.heads import Heads
 from ntm.memory import read_transposed, write_transposed
 from ntm.options import InitialValues, check_options, group_initial_values, serializable_options
 from ntm.state import LoopState, NTMState, StepRecord, StepWeights, random_state
-from ntm.tensors import flatten_vectors
+from ntm.tensors import flatten_vectors, select
 
 
 @keras.saving.register_keras_serializable(package="ntm")
@@ -18,10 +20,6 @@ class NTMCell(keras.layers.Layer):
 
     The write heads act first, all on the memory that the previous step left. The read heads then act on the memory just
     written.
-
-    Keras's RNN is made for states with one axis, but the memory has two. With `return_state=True` in a functional
-    model, Keras mistakes the shape of the memory for two states. `reset_state()` of a stateful RNN writes zeros, not
-    the initial state.
 
     Args:
         controller: "lstm" or "feedforward".
@@ -88,14 +86,14 @@ class NTMCell(keras.layers.Layer):
         self.read_heads, self.write_heads, self.memory_width = read_heads, write_heads, memory_width
         self.output_reads, self.gradient_clip = output_reads, gradient_clip
         self._make_layers()
-        self._state_shapes = NTMState(
+        self.state_shapes = NTMState(
             memory=(memory_locations, memory_width),
             read_weightings=(read_heads, memory_locations),
             write_weightings=(write_heads, memory_locations),
             read_vectors=(read_heads, memory_width),
             controller=tuple((size,) for size in self.controller.state_sizes),
         )
-        self.state_size = self._state_shapes.flat()
+        self.state_size = [*map(math.prod, self.state_shapes.flat()), 1]
         self.output_size = controller_units + (read_heads * memory_width if output_reads else 0)
 
     def _make_layers(self):
@@ -134,8 +132,8 @@ class NTMCell(keras.layers.Layer):
         self.heads.build((None, self.controller_units))
         if self.options["initial_state"] == "learned":
             # Weightings are stored as logits. Whatever training does, they then stay positive and sum to 1.
-            names = [*NTMState._fields[:4], *(f"controller_{i}" for i in range(len(self._state_shapes.controller)))]
-            shapes = [(1, self.memory_width), *self._state_shapes.flat()[1:]]
+            names = [*NTMState._fields[:4], *(f"controller_{i}" for i in range(len(self.state_shapes.controller)))]
+            shapes = [(1, self.memory_width), *self.state_shapes.flat()[1:]]
             initializers = {
                 "memory": keras.initializers.RandomNormal(stddev=self.options["initial_values"].memory_std),
                 "write_weightings": self._peaked,
@@ -150,8 +148,8 @@ class NTMCell(keras.layers.Layer):
         write_peak = self.options["initial_values"].write_peak
         return write_peak * tf.one_hot(tf.zeros(shape[0], tf.int32), shape[1], dtype=dtype)
 
-    def get_initial_state(self, batch_size, seed=None):
-        """The state before the first step, as a flat list of tensors (see `NTMState.from_flat`).
+    def initial_state(self, batch_size, seed=None):
+        """The NTMState before the first step.
 
         Args:
             batch_size: B.
@@ -161,26 +159,49 @@ class NTMCell(keras.layers.Layer):
         if self.options["initial_state"] == "learned":
             return self._learned_state(batch_size)
         seed = self._seeds.next() if seed is None else seed
-        return random_state(self._state_shapes, batch_size, seed, self.compute_dtype).flat()
+        return random_state(self.state_shapes, batch_size, seed, self.loop_dtype)
 
     def _learned_state(self, batch_size):
-        initial = NTMState.from_flat([tf.convert_to_tensor(weight) for weight in self._initial])
+        initial = NTMState.from_flat([self._in_loop_dtype(weight) for weight in self._initial])
         initial = initial._replace(
-            memory=tf.broadcast_to(initial.memory, self._state_shapes.memory),
+            memory=tf.broadcast_to(initial.memory, self.state_shapes.memory),
             read_weightings=tf.nn.softmax(initial.read_weightings),
             write_weightings=tf.nn.softmax(initial.write_weightings),
         )
-        return [tf.repeat(tensor[tf.newaxis], batch_size, axis=0) for tensor in initial.flat()]
+        return tf.nest.map_structure(lambda tensor: tf.repeat(tensor[tf.newaxis], batch_size, axis=0), initial)
+
+    def get_initial_state(self, batch_size):
+        """The initial state in Keras's form, see `NTMState.to_keras`."""
+        return self.initial_state(batch_size).to_keras()
+
+    def from_keras(self, tensors):
+        """The NTMState of a state in Keras's form, see `NTMState.to_keras`.
+
+        A sequence that has not started begins in the initial state. Keras's `reset_state` writes zeros, which say so.
+        """
+        *tensors, started = (self._in_loop_dtype(tensor) for tensor in tensors)
+        shapes = self.state_shapes.flat()
+        state = NTMState.from_flat([tf.reshape(tensor, [-1, *shape]) for tensor, shape in zip(tensors, shapes)])
+        return select(started[:, 0] > 0, state, self.initial_state(tf.shape(started)[0]))
 
     def step_weights(self):
         """The `StepWeights` of this cell."""
         controller_kernel, controller_bias = self.controller.weights_of_row()
-        return StepWeights(
+        weights = StepWeights(
             controller_kernel=controller_kernel,
             controller_bias=controller_bias,
             heads_kernel=tf.convert_to_tensor(self.heads.kernel),
             heads_bias=tf.convert_to_tensor(self.heads.bias),
         )
+        return tf.nest.map_structure(self._in_loop_dtype, weights)
+
+    @property
+    def loop_dtype(self):
+        """The type in which the steps run. Half precision is too coarse for addressing and becomes float32."""
+        return "float32" if self.compute_dtype in ("float16", "bfloat16") else self.compute_dtype
+
+    def _in_loop_dtype(self, tensor):
+        return tf.cast(tensor, self.loop_dtype)
 
     def step(self, inputs, state, weights):
         """One time step: the controller, then the write heads, then the read heads.
@@ -269,7 +290,7 @@ class NTMCell(keras.layers.Layer):
             return values
         return tf.custom_gradient(lambda values: (values, self.clip_gradient))(values)
 
-    def outputs(self, controller_output, read_vectors):
+    def cell_outputs(self, controller_output, read_vectors):
         """The cell's output, [..., output_size], from controller outputs [..., U] and read vectors [..., R, W]."""
         if not self.output_reads:
             return controller_output
@@ -280,11 +301,13 @@ class NTMCell(keras.layers.Layer):
 
         Args:
             inputs: [B, I].
-            states: a flat list of tensors (see `NTMState.from_flat`).
+            states: a state in Keras's form, see `NTMState.to_keras`.
 
         Returns:
-            The output [B, output_size] and the next states, a flat list.
+            The output [B, output_size] and the next state in Keras's form.
         """
-        state = LoopState.from_state(NTMState.from_flat(states))
-        state, record = self.step(inputs, state, self.step_weights())
-        return self.outputs(record.controller_output, state.read_vectors), state.to_state().flat()
+        state = LoopState.from_state(self.from_keras(states))
+        state, record = self.step(self._in_loop_dtype(inputs), state, self.step_weights())
+        outputs = self.cell_outputs(record.controller_output, state.read_vectors)
+        results = outputs, state.to_state().to_keras()
+        return tf.nest.map_structure(lambda tensor: tf.cast(tensor, self.compute_dtype), results)

@@ -6,6 +6,8 @@ import keras
 import tensorflow as tf
 
 from ntm.cell import NTMCell
+from ntm.checks import check_inputs, check_mask, check_state, check_steps
+from ntm.compiled import CompiledUnroll
 from ntm.options import group_initial_values, serializable_options
 from ntm.state import NTMState
 from ntm.unroll import trace, unroll
@@ -72,10 +74,16 @@ class SequenceModel(keras.Model, abc.ABC):
             raise ValueError("the model has no weights yet: call it once, or build it")
         return self._initial_state(batch_size, seed)
 
+    @property
+    def state_dtype(self):
+        """The type of the state's tensors."""
+        return self.compute_dtype
+
     def _prepare(self, inputs):
         """Casts the inputs to tensors and builds the model for them. Keras does this only for `call`."""
         inputs = tf.cast(inputs, self.compute_dtype)
         if not self.built:
+            check_inputs(inputs)
             self.build(inputs.shape)
         return inputs
 
@@ -83,7 +91,7 @@ class SequenceModel(keras.Model, abc.ABC):
         if initial_state is None:
             return self.initial_state(tf.shape(inputs)[0])
         state = self.state_type(*initial_state)
-        return tf.nest.map_structure(lambda tensor: tf.cast(tensor, self.compute_dtype), state)
+        return tf.nest.map_structure(lambda tensor: tf.cast(tensor, self.state_dtype), state)
 
 
 @keras.saving.register_keras_serializable(package="ntm")
@@ -109,6 +117,7 @@ class NTM(SequenceModel):
         self.cell = self.cell_class(**cell_options, dtype=self.dtype_policy, name="cell")
         self.options = {"output_size": output_size, "output_bias": output_bias, **self.cell.options}
         self.supports_masking = True
+        self._compiled = CompiledUnroll(self.cell)
         self.output_layer = keras.layers.Dense(
             output_size,
             use_bias=output_bias,
@@ -132,8 +141,12 @@ class NTM(SequenceModel):
     def input_size(self):
         return self.cell.controller.kernel.shape[0]
 
+    @property
+    def state_dtype(self):
+        return self.cell.loop_dtype
+
     def _initial_state(self, batch_size, seed):
-        return NTMState.from_flat(self.cell.get_initial_state(batch_size, seed=seed))
+        return self.cell.initial_state(batch_size, seed)
 
     def call(self, inputs, mask=None, initial_state=None, steps=None):
         """Runs a batch of sequences.
@@ -148,15 +161,38 @@ class NTM(SequenceModel):
         Returns:
             Logits [B, T, O].
         """
-        return self.run(inputs, mask=mask, initial_state=initial_state, steps=steps)[0]
+        inputs, steps = self._check(inputs, mask, steps)
+        states = None if initial_state is None else self._state_or_initial(inputs, initial_state).to_keras()
+        outputs, _, _ = self._compiled(inputs, states, mask, steps)
+        return self.output_layer(outputs)
 
     def run(self, inputs, mask=None, initial_state=None, steps=None):
-        """Like `call`, but returns the final state too: logits [B, T, O] and an NTMState."""
-        inputs = self._prepare(inputs)
-        outputs, final_state = unroll(self.cell, inputs, self._state_or_initial(inputs, initial_state), mask, steps)
+        """Like `call`, for code that is compiled as a whole. Returns the final state too.
+
+        `call` carries a compiled program of its own; `run` is a part of the caller's.
+
+        Returns:
+            Logits [B, T, O] and the final NTMState.
+        """
+        inputs, steps = self._check(inputs, mask, steps)
+        state = self._state_or_initial(inputs, initial_state)
+        outputs, final_state = unroll(self.cell, tf.cast(inputs, self.cell.loop_dtype), state, mask, steps)
         return self.output_layer(outputs), final_state
 
-    def trace(self, inputs, initial_state=None):
+    def _check(self, inputs, mask, steps):
+        """Refuses arguments of wrong shapes. Returns inputs and steps as tensors."""
         inputs = self._prepare(inputs)
+        check_inputs(inputs, self.input_size)
+        check_mask(mask, inputs)
+        return inputs, check_steps(steps, inputs)
+
+    def _state_or_initial(self, inputs, initial_state):
+        if initial_state is not None:
+            check_state(initial_state, self.cell.state_shapes, inputs.shape[0])
+        return super()._state_or_initial(inputs, initial_state)
+
+    def trace(self, inputs, initial_state=None):
+        inputs, _ = self._check(inputs, mask=None, steps=None)
+        inputs = tf.cast(inputs, self.cell.loop_dtype)
         outputs, steps = trace(self.cell, inputs, self._state_or_initial(inputs, initial_state))
         return self.output_layer(outputs), steps

@@ -32,8 +32,17 @@ class NTMState(NamedTuple):
         )
 
     def flat(self):
-        """The inverse of `from_flat`: a list of tensors, the form of an RNN cell's states in Keras."""
+        """The inverse of `from_flat`: a list of tensors."""
         return [*self[:4], *self.controller]
+
+    def to_keras(self):
+        """The state in Keras's form: a list of tensors [B, size], one for each of the cell's `state_size`.
+
+        Keras handles states of one axis best. The last tensor, [B, 1], is 1: the sequence has started.
+        """
+        batch_size = tf.shape(self.memory)[0]
+        tensors = [tf.reshape(tensor, [batch_size, -1]) for tensor in self.flat()]
+        return [*tensors, tf.ones([batch_size, 1], tensors[0].dtype)]
 
 
 class LoopState(NamedTuple):

@@ -70,7 +70,7 @@ def unroll(cell, inputs, initial_state, mask=None, steps=None):
         return (*outputs, *final_state.to_state().flat()), gradient
 
     controller_outputs, read_vectors, *final_state = run(sequences.inputs, *cell.step_weights(), *initial_state.flat())
-    outputs = cell.outputs(controller_outputs[:length], read_vectors[:length])
+    outputs = cell.cell_outputs(controller_outputs[:length], read_vectors[:length])
     outputs = tf.where(running[..., tf.newaxis], outputs, tf.zeros_like(outputs))
     return swap_batch_and_time(outputs), NTMState.from_flat(final_state)
 
@@ -93,7 +93,7 @@ def trace(cell, inputs, initial_state):
     parameters = cell.heads.activate(history.records.head_values)
     stages = cell.stages(*map(merge_steps_and_batch, (parameters, history.records, before)))
     steps = Trace(state=after.to_state(), heads=parameters, stages=split_steps_and_batch(stages, sequences.num_steps))
-    outputs = cell.outputs(history.records.controller_output, after.read_vectors)
+    outputs = cell.cell_outputs(history.records.controller_output, after.read_vectors)
     return tf.nest.map_structure(swap_batch_and_time, (outputs, steps))
 
 

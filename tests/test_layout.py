@@ -10,11 +10,12 @@ ROOT = Path(__file__).parent.parent
 
 # A file imports files of its own level or of earlier ones. "x.*" stands for every module of the package x.
 LEVELS = [
-    ["ntm.keras_backend", "ntm.tensors", "ntm.metrics", "ntm.plots"],
+    ["ntm.keras_backend", "ntm.checks", "ntm.tensors", "ntm.metrics", "ntm.plots"],
     ["ntm.addressing", "ntm.memory", "ntm.heads", "ntm.controller", "ntm.options", "ntm.state", "ntm.derivatives"],
     ["ntm.cell"],
     ["ntm.step_gradient"],
     ["ntm.unroll", "ntm.backward"],
+    ["ntm.compiled"],
     ["ntm.layer"],
     ["ntm.model"],
     ["ntm.lstm", "ntm.transfer", "ntm.callbacks", "ntm.recipe"],

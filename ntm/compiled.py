@@ -1,0 +1,73 @@
+"""A compiled program of an NTMCell over sequences, for callers that do not compile anything themselves."""
+
+import keras
+import tensorflow as tf
+
+from ntm.unroll import unroll
+
+# Lengths are padded to a power of two, at least this one. The loops stop at the true length all the same.
+SMALLEST_PADDED_LENGTH = 16
+
+
+class CompiledUnroll:
+    """Runs an `NTMCell` over sequences in a program that XLA compiles once for each padded length.
+
+    It serves eager code, `tf.function` and Keras's `fit` alike, with gradients. Code that is compiled as a whole should
+    call `ntm.unroll.unroll` instead, which needs no padding.
+
+    Args:
+        cell: NTMCell.
+    """
+
+    def __init__(self, cell):
+        self._cell = cell
+        self._program = tf.function(self._run, jit_compile=True, autograph=False)
+
+    def __call__(self, inputs, states=None, mask=None, steps=None):
+        """Runs a batch of sequences.
+
+        Args:
+            inputs: [B, T, I].
+            states: the initial state in Keras's form (see `NTMState.to_keras`), or None for the cell's initial state.
+            mask: [B, T] or None, as for `unroll`.
+            steps: as for `unroll`.
+
+        Returns:
+            Outputs [B, T, cell.output_size], each sequence's output at its last step [B, cell.output_size], and the
+            final state in Keras's form.
+        """
+        length = inputs.shape[1] or tf.shape(inputs)[1]
+        padding = _padded_length(length) - length
+        num_steps = length if steps is None else tf.minimum(tf.cast(steps, tf.int32), length)
+        inputs = tf.pad(inputs, [[0, 0], [0, padding], [0, 0]])
+        if mask is not None:
+            mask = tf.pad(tf.cast(mask, tf.bool), [[0, 0], [0, padding]])
+        values = [variable.value for variable in self._cell.variables]
+        outputs, last_output, states = self._program(inputs, states, mask, tf.convert_to_tensor(num_steps), values)
+        return outputs[:, :length], last_output, states
+
+    def _run(self, inputs, states, mask, steps, values):
+        cell, dtype = self._cell, inputs.dtype
+        # The variables' values are arguments: a caller may have put others in their place.
+        with keras.StatelessScope(zip(cell.variables, values)):
+            state = cell.initial_state(tf.shape(inputs)[0]) if states is None else cell.from_keras(states)
+            outputs, state = unroll(cell, tf.cast(inputs, cell.loop_dtype), state, mask, steps)
+        results = outputs, _last_output(outputs, mask, steps), state.to_keras()
+        return tf.nest.map_structure(lambda tensor: tf.cast(tensor, dtype), results)
+
+
+def _last_output(outputs, mask, steps):
+    """Each sequence's output at its last step, [B, ...]."""
+    if mask is None:
+        return outputs[:, steps - 1]
+    running = mask & (tf.range(tf.shape(outputs)[1]) < steps)
+    last = tf.reduce_max(tf.where(running, tf.range(tf.shape(outputs)[1]), 0), axis=1)
+    return tf.gather(outputs, last, axis=1, batch_dims=1)
+
+
+def _padded_length(length):
+    """The smallest power of two that is at least `length`: an integer for an integer, a tensor for a tensor."""
+    if isinstance(length, int):
+        return max(SMALLEST_PADDED_LENGTH, 1 << (length - 1).bit_length())
+    powers = tf.constant([2**exponent for exponent in range(31)])
+    return tf.maximum(SMALLEST_PADDED_LENGTH, tf.reduce_min(tf.where(powers >= length, powers, 2**30)))

@@ -1,0 +1,99 @@
+"""NTMLayer: a Neural Turing Machine used like `keras.layers.LSTM`."""
+
+import inspect
+
+import keras
+import tensorflow as tf
+
+from ntm.cell import NTMCell
+from ntm.compiled import CompiledUnroll
+from ntm.options import group_initial_values, serializable_options
+
+_CELL_OPTIONS = inspect.signature(NTMCell).parameters.keys() - {"kwargs"}
+
+
+@keras.saving.register_keras_serializable(package="ntm")
+class NTMLayer(keras.layers.RNN):
+    """A Neural Turing Machine over sequences, used like `keras.layers.LSTM`, with a compiled program of its own.
+
+    The program runs at full speed in eager code, under `tf.function` and in `fit`, whatever `jit_compile` is. It
+    compiles once for each power of two that the lengths are padded to.
+
+    The state is that of the cell in Keras's form, a list of tensors [B, size] (see `NTMState.to_keras`).
+
+    Args:
+        units: U, the width of the controller's output.
+        return_sequences: whether to return the outputs of all steps, [B, T, output_size], or of each sequence's last
+            step, [B, output_size].
+        return_state: whether to return the final state too.
+        go_backwards: whether to run from the last step to the first. The outputs are in the order of processing.
+        stateful: whether a batch starts in the state in which the previous batch ended. `reset_state` goes back to the
+            initial state.
+        **options: the arguments of `NTMCell` but for controller_units, with its defaults, and of
+            `keras.layers.Layer`.
+
+    Raises:
+        ValueError: an argument is out of range; the message names it and its value.
+    """
+
+    def __init__(
+        self, units=100, return_sequences=False, return_state=False, go_backwards=False, stateful=False, **options
+    ):
+        cell_options = {name: options.pop(name) for name in _CELL_OPTIONS & options.keys()}
+        dtype = options.get("dtype")
+        super().__init__(
+            NTMCell(controller_units=units, **cell_options, dtype=dtype, name="cell"),
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            zero_output_for_mask=True,
+            **options,
+        )
+        self._compiled = CompiledUnroll(self.cell)
+
+    @property
+    def units(self):
+        return self.cell.controller_units
+
+    def call(self, sequences, initial_state=None, mask=None, training=False):
+        """Runs a batch of sequences.
+
+        Args:
+            sequences: [B, T, I].
+            initial_state: a list of tensors in Keras's form, or None for the initial state, or for the state in which
+                the previous batch ended if the layer is stateful.
+            mask: [B, T] or None. Where it is false a sequence does not step, and its output is 0.
+            training: not used.
+
+        Returns:
+            The outputs, and the tensors of the final state after them if `return_state`.
+        """
+        if initial_state is None and self.stateful:
+            initial_state = [variable.value for variable in self.states]
+        if self.go_backwards:
+            sequences = tf.reverse(sequences, [1])
+            mask = None if mask is None else tf.reverse(mask, [1])
+        outputs, last_output, states = self._compiled(sequences, initial_state, mask)
+        if self.stateful:
+            for variable, tensor in zip(self.states, states):
+                variable.assign(tensor)
+        outputs = outputs if self.return_sequences else last_output
+        return (outputs, *states) if self.return_state else outputs
+
+    def reset_state(self):
+        """Goes back to the initial state."""
+        if self.states is not None:
+            for variable, tensor in zip(self.states, self.get_initial_state(self._expected_batch_size)):
+                variable.assign(tensor)
+
+    def get_config(self):
+        config = keras.layers.Layer.get_config(self)
+        names = ("return_sequences", "return_state", "go_backwards", "stateful")
+        options = {**serializable_options(self.cell.options)}
+        units = options.pop("controller_units")
+        return {**config, "units": units, **{name: getattr(self, name) for name in names}, **options}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        return cls(**group_initial_values(config))
