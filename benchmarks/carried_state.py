@@ -34,11 +34,11 @@ class CarryingNTM(NTM):
         state = super().initial_state(batch_size, seed)
         return state._replace(controller=tuple(map(tf.convert_to_tensor, self.carried)))
 
-    def call(self, inputs, initial_state=None, steps=None):
-        logits, state = self.run(inputs, initial_state=initial_state, steps=steps)
+    def run(self, inputs, mask=None, initial_state=None, steps=None):
+        logits, state = super().run(inputs, mask, initial_state, steps)
         for variable, tensor in zip(self.carried, state.controller):
             variable.assign(tensor)
-        return logits
+        return logits, state
 
 
 def main(argv=None) -> int:

@@ -5,7 +5,7 @@ import math
 import keras
 import tensorflow as tf
 
-from ntm.addressing import AddressingStages, addressing_stages, cosine_similarities, inverse_location_norms
+from ntm.addressing import addressing_stages, cosine_similarities, inverse_location_norms
 from ntm.controller import CONTROLLERS, LSTMController
 from ntm.heads import Heads
 from ntm.memory import read_transposed, write_transposed
@@ -263,22 +263,6 @@ class NTMCell(keras.layers.Layer):
     def of_write_heads(self, parameters):
         """The write heads' part of AddressingParameters [B, H, ...]."""
         return tf.nest.map_structure(lambda values: values[:, self.read_heads :], parameters)
-
-    def stages(self, parameters, record, before):
-        """The AddressingStages [B, H, N] of all heads in a step.
-
-        Args:
-            parameters: the step's HeadParameters.
-            record: the step's StepRecord.
-            before: the LoopState before the step.
-        """
-        reading = self.address(
-            record.read_similarities, before.read_weightings, self.of_read_heads(parameters.addressing)
-        )
-        writing = self.address(
-            record.write_similarities, before.write_weightings, self.of_write_heads(parameters.addressing)
-        )
-        return AddressingStages(*(tf.concat(heads, axis=1) for heads in zip(reading, writing)))
 
     def clip_gradient(self, gradient):
         """Bounds a gradient, element by element, to +-gradient_clip."""

@@ -91,10 +91,24 @@ def trace(cell, inputs, initial_state):
     before = tf.nest.map_structure(lambda states: states[:-1], history.states)
     after = tf.nest.map_structure(lambda states: states[1:], history.states)
     parameters = cell.heads.activate(history.records.head_values)
-    stages = cell.stages(*map(merge_steps_and_batch, (parameters, history.records, before)))
+    stages = _stages(cell, *map(merge_steps_and_batch, (parameters.addressing, history.records, before)))
     steps = Trace(state=after.to_state(), heads=parameters, stages=split_steps_and_batch(stages, sequences.num_steps))
     outputs = cell.cell_outputs(history.records.controller_output, after.read_vectors)
     return tf.nest.map_structure(swap_batch_and_time, (outputs, steps))
+
+
+def _stages(cell, parameters, record, before):
+    """The AddressingStages [B, H, N] of all heads in a step.
+
+    Args:
+        cell: NTMCell.
+        parameters: the step's AddressingParameters.
+        record: the step's StepRecord.
+        before: the LoopState before the step.
+    """
+    reading = cell.address(record.read_similarities, before.read_weightings, cell.of_read_heads(parameters))
+    writing = cell.address(record.write_similarities, before.write_weightings, cell.of_write_heads(parameters))
+    return AddressingStages(*(tf.concat(heads, axis=1) for heads in zip(reading, writing)))
 
 
 def _prepare(inputs, mask, steps):

@@ -27,7 +27,7 @@ def built_cell(**options):
 
 
 def random_state(cell, rng):
-    state = NTMState.from_flat([tf.constant(rng.normal(size=(B, *shape))) for shape in cell.state_size])
+    state = NTMState.from_flat([tf.constant(rng.normal(size=(B, *shape))) for shape in cell.state_shapes.flat()])
     simplex = [tf.nn.softmax(weightings) for weightings in (state.read_weightings, state.write_weightings)]
     return state._replace(read_weightings=simplex[0], write_weightings=simplex[1])
 
@@ -36,7 +36,8 @@ def random_state(cell, rng):
 def test_a_step_agrees_with_the_oracle(heads, rng):
     cell = built_cell(read_heads=heads[0], write_heads=heads[1])
     inputs, state = rng.normal(size=(B, I)), random_state(cell, rng)
-    output, new_state = cell(tf.constant(inputs), state.flat())
+    output, new_state = cell(tf.constant(inputs), state.to_keras())
+    new_state = cell.from_keras(new_state).flat()
     expected_output, expected_state = oracle.step(cell, inputs, [tensor.numpy() for tensor in state.flat()])
     np.testing.assert_allclose(output, expected_output, rtol=1e-9)
     for one, other in zip(new_state, expected_state, strict=True):
@@ -69,8 +70,8 @@ def test_a_keras_model_trains_around_the_cell(rng):
 
 def test_a_learned_state_is_equal_at_all_locations_except_for_write_heads_and_is_trained(rng):
     cell = built_cell(initial_values=InitialValues(write_peak=2.0))
-    state = NTMState.from_flat(cell.get_initial_state(B))
-    assert [tuple(tensor.shape[1:]) for tensor in state.flat()] == cell.state_size
+    state = cell.initial_state(B)
+    assert [tuple(tensor.shape[1:]) for tensor in state.flat()] == cell.state_shapes.flat()
     np.testing.assert_allclose(state.read_weightings, np.full((B, 2, 7), 1 / 7))
     rest = 1 / (6 + np.exp(2))
     np.testing.assert_allclose(state.write_weightings, np.full((B, 3, 7), [1 - 6 * rest] + [rest] * 6))
@@ -88,7 +89,7 @@ def test_a_learned_state_is_equal_at_all_locations_except_for_write_heads_and_is
 def test_a_random_state_has_the_distribution_of_the_reference():
     cell = NTMCell(initial_state="random")
     cell.build((None, I))
-    state = NTMState.from_flat(cell.get_initial_state(50, seed=[1, 2]))
+    state = cell.initial_state(50, seed=[1, 2])
     # The normal distribution is truncated at two stds, which reduces its std by the factor 0.88.
     for tensor, mean, std in ((state.memory, 0.5, 0.2), (state.read_weightings, 0.4, 0.1)):
         assert abs(np.mean(tensor) - mean) < 0.01
@@ -98,10 +99,10 @@ def test_a_random_state_has_the_distribution_of_the_reference():
     np.testing.assert_array_equal(state.read_vectors, np.full((50, 1, 20), 1e-6, np.float32))
     for tensor in state.controller:
         np.testing.assert_array_equal(tensor, np.zeros((50, 100)))
-    again, other = cell.get_initial_state(50, seed=[1, 2])[0], cell.get_initial_state(50, seed=[1, 3])[0]
+    again, other = cell.initial_state(50, seed=[1, 2]).memory, cell.initial_state(50, seed=[1, 3]).memory
     np.testing.assert_array_equal(state.memory, again)
     assert np.abs(state.memory - other).max() > 0.1
-    assert np.abs(cell.get_initial_state(50)[0] - cell.get_initial_state(50)[0]).max() > 0.1
+    assert np.abs(cell.initial_state(50).memory - cell.initial_state(50).memory).max() > 0.1
 
 
 @pytest.mark.parametrize(

@@ -45,11 +45,11 @@ def mask():
 
 
 def initial_state(cell):
-    return NTMState.from_flat(cell.get_initial_state(B))
+    return cell.initial_state(B)
 
 
 def plain_loop(cell, inputs, state, mask=None):
-    outputs, state = [], state.flat()
+    outputs, state = [], state.to_keras()
     for t in range(inputs.shape[1]):
         output, stepped = cell(inputs[:, t], state)
         if mask is not None:
@@ -61,7 +61,7 @@ def plain_loop(cell, inputs, state, mask=None):
             output = tf.where(on[:, tf.newaxis], output, 0)
         outputs.append(output)
         state = stepped
-    return tf.stack(outputs, axis=1), NTMState.from_flat(state)
+    return tf.stack(outputs, axis=1), cell.from_keras(state)
 
 
 def assert_close(one, other):
@@ -188,7 +188,7 @@ def test_a_batch_of_padding_alone_stays_in_the_initial_state(cell, inputs, compi
         autograph=False,
     )
     def run(inputs, mask):
-        return unroll(cell, inputs, NTMState.from_flat(cell.get_initial_state(tf.shape(inputs)[0])), mask)
+        return unroll(cell, inputs, cell.initial_state(tf.shape(inputs)[0]), mask)
 
     outputs, state = run(inputs, tf.zeros([B, T], tf.bool))
     assert not outputs.numpy().any()
@@ -225,9 +225,9 @@ def test_steps_and_mask_together_run_the_smaller_number_of_steps(cell, inputs, m
 def test_trace_returns_the_state_after_each_step(cell, inputs):
     outputs, seen = trace(cell, inputs, initial_state(cell))
     assert_close(outputs, unroll(cell, inputs, initial_state(cell))[0])
-    state = initial_state(cell).flat()
+    state = initial_state(cell).to_keras()
     for t in range(T):
         output, state = cell(inputs[:, t], state)
-        assert_close([tensor[:, t] for tensor in seen.state.flat()], state)
+        assert_close([tensor[:, t] for tensor in seen.state.flat()], cell.from_keras(state).flat())
         controller_output = output[:, : cell.controller_units]
         assert_close([tensor[:, t] for tensor in tf.nest.flatten(seen.heads)], cell.heads(controller_output))
