@@ -13,7 +13,7 @@ with start():
 
     from experiment.build import build_trainer
     from experiment.config import default_config
-    from ntm import NTM, NTMCell, NTMState
+    from ntm import NTM, NTMCell
 
 
 def literal_sharpen(weightings, sharpness):
@@ -50,10 +50,10 @@ class LiteralNTM(NTM):
         outputs = tf.TensorArray(inputs.dtype, length, element_shape=shape)
         # XLA differentiates a loop only if it has a constant bound.
         _, final, outputs = tf.while_loop(
-            lambda t, *_: t < steps, step, (0, state.flat(), outputs), maximum_iterations=length
+            lambda t, *_: t < steps, step, (0, state.to_keras(), outputs), maximum_iterations=length
         )
         logits = self.output_layer(tf.transpose(outputs.stack(), [1, 0, 2]))
-        return logits, NTMState.from_flat(final)
+        return logits, self.cell.from_keras(final)
 
 
 FORMS = {"pow and divide": LiteralNTM, "softmax of log": NTM}
