@@ -82,9 +82,8 @@ class NTMCell(keras.layers.Layer):
             "gradient_clip": gradient_clip,
         }
         check_options(self.options)
-        self.controller_units = controller_units
-        self.read_heads, self.write_heads, self.memory_width = read_heads, write_heads, memory_width
-        self.output_reads, self.gradient_clip = output_reads, gradient_clip
+        self.controller_units, self.memory_width, self.gradient_clip = controller_units, memory_width, gradient_clip
+        self.read_heads, self.write_heads, self.output_reads = read_heads, write_heads, output_reads
         self._make_layers()
         self.state_shapes = NTMState(
             memory=(memory_locations, memory_width),
@@ -158,7 +157,7 @@ class NTMCell(keras.layers.Layer):
         """
         if self.options["initial_state"] == "learned":
             return self._learned_state(batch_size)
-        seed = self._seeds.next() if seed is None else seed
+        seed = self.next_seed() if seed is None else seed
         return random_state(self.state_shapes, batch_size, seed, self.loop_dtype)
 
     def _learned_state(self, batch_size):
@@ -170,19 +169,23 @@ class NTMCell(keras.layers.Layer):
         )
         return tf.nest.map_structure(lambda tensor: tf.repeat(tensor[tf.newaxis], batch_size, axis=0), initial)
 
+    def next_seed(self):
+        """A seed that differs at every call, for a random initial state. None if the initial state is learned."""
+        return self._seeds.next() if self.options["initial_state"] == "random" else None
+
     def get_initial_state(self, batch_size):
         """The initial state in Keras's form, see `NTMState.to_keras`."""
         return self.initial_state(batch_size).to_keras()
 
-    def from_keras(self, tensors):
+    def from_keras(self, tensors, seed=None):
         """The NTMState of a state in Keras's form, see `NTMState.to_keras`.
 
-        A sequence that has not started begins in the initial state. Keras's `reset_state` writes zeros, which say so.
+        A sequence that has not started begins in `initial_state(B, seed)`. The zeros of Keras's `reset_state` say so.
         """
         *tensors, started = (self._in_loop_dtype(tensor) for tensor in tensors)
         shapes = self.state_shapes.flat()
         state = NTMState.from_flat([tf.reshape(tensor, [-1, *shape]) for tensor, shape in zip(tensors, shapes)])
-        return select(started[:, 0] > 0, state, self.initial_state(tf.shape(started)[0]))
+        return select(started[:, 0] > 0, state, self.initial_state(tf.shape(started)[0], seed))
 
     def step_weights(self):
         """The `StepWeights` of this cell."""

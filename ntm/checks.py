@@ -20,9 +20,14 @@ def check_shape(name, tensor, expected):
         raise ValueError(f"{name} must have the shape [{wanted}], not {shape}")
 
 
-def check_inputs(inputs, input_size=None):
-    """Refuses inputs that are not [B, T, I]."""
-    check_shape("inputs", inputs, {"batch": None, "time": None, "features": input_size})
+def check_inputs(inputs, input_size=None, name="inputs"):
+    """Refuses inputs that are ragged or not [B, T, I]. `name` is the argument's name."""
+    if isinstance(inputs, tf.RaggedTensor):
+        raise ValueError(
+            f"{name} must be a dense tensor, not a RaggedTensor: pass {name}.to_tensor() and "
+            f"mask=tf.sequence_mask({name}.row_lengths())"
+        )
+    check_shape(name, inputs, {"batch": None, "time": None, "features": input_size})
 
 
 def check_mask(mask, inputs):
@@ -55,10 +60,13 @@ def check_state(state, expected, batch_size):
     Raises:
         ValueError: the structure or a shape differs.
     """
-    try:
-        tf.nest.assert_same_structure(state, tf.nest.map_structure_up_to(state, lambda _: 0, expected))
-    except (TypeError, ValueError):
-        raise ValueError(f"initial_state must be {type(expected).__name__} with the model's controller state") from None
+    kind = type(expected).__name__
+    if not isinstance(state, type(expected)):
+        raise ValueError(f"initial_state must be of type {kind}, not {type(state).__name__}")
+    if len(state.controller) != len(expected.controller):
+        raise ValueError(
+            f"initial_state.controller must hold {len(expected.controller)} tensors, not {len(state.controller)}"
+        )
     for name, tensor, shape in zip(expected._fields, state, expected):
         tensors, shapes = (tensor, shape) if name == "controller" else ([tensor], [shape])
         for part, sizes in zip(tensors, shapes):
@@ -67,3 +75,22 @@ def check_state(state, expected, batch_size):
                 part,
                 {"batch": batch_size, **{f"axis {i + 1}": size for i, size in enumerate(sizes)}},
             )
+
+
+def check_keras_state(tensors, sizes, batch_size, name):
+    """Refuses a state in Keras's form that does not hold a tensor [B, size] for each size.
+
+    Args:
+        tensors: a list of tensors.
+        sizes: the cell's `state_size`.
+        batch_size: B, or None.
+        name: the state's name in messages.
+
+    Raises:
+        ValueError: the number of tensors or a shape differs.
+    """
+    if not isinstance(tensors, (list, tuple)) or len(tensors) != len(sizes):
+        received = f"{len(tensors)} tensors" if isinstance(tensors, (list, tuple)) else type(tensors).__name__
+        raise ValueError(f"{name} must be a list of {len(sizes)} tensors, not {received}")
+    for position, (tensor, size) in enumerate(zip(tensors, sizes)):
+        check_shape(f"{name}[{position}]", tensor, {"batch": batch_size, "size": size})

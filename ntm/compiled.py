@@ -43,14 +43,19 @@ class CompiledUnroll:
         if mask is not None:
             mask = tf.pad(tf.cast(mask, tf.bool), [[0, 0], [0, padding]])
         values = [variable.value for variable in self._cell.variables]
-        outputs, last_output, states = self._program(inputs, states, mask, tf.convert_to_tensor(num_steps), values)
+        # The program cannot draw the seed itself: an update of the generator inside the program would be lost.
+        seed, num_steps = self._cell.next_seed(), tf.convert_to_tensor(num_steps)
+        outputs, last_output, states = self._program(inputs, states, mask, num_steps, seed=seed, values=values)
         return outputs[:, :length], last_output, states
 
-    def _run(self, inputs, states, mask, steps, values):
+    def _run(self, inputs, states, mask, steps, *, seed, values):
         cell, dtype = self._cell, inputs.dtype
         # The variables' values are arguments: a caller may have put others in their place.
         with keras.StatelessScope(zip(cell.variables, values)):
-            state = cell.initial_state(tf.shape(inputs)[0]) if states is None else cell.from_keras(states)
+            if states is None:
+                state = cell.initial_state(tf.shape(inputs)[0], seed)
+            else:
+                state = cell.from_keras(states, seed)
             outputs, state = unroll(cell, tf.cast(inputs, cell.loop_dtype), state, mask, steps)
         results = outputs, _last_output(outputs, mask, steps), state.to_keras()
         return tf.nest.map_structure(lambda tensor: tf.cast(tensor, dtype), results)

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from ntm.cell import NTMCell
+from ntm.checks import check_inputs, check_keras_state, check_mask
 from ntm.compiled import CompiledUnroll
 from ntm.options import group_initial_values, serializable_options
 
@@ -27,8 +28,8 @@ class NTMLayer(keras.layers.RNN):
             step, [B, output_size].
         return_state: whether to return the final state too.
         go_backwards: whether to run from the last step to the first. The outputs are in the order of processing.
-        stateful: whether a batch starts in the state in which the previous batch ended. `reset_state` goes back to the
-            initial state.
+        stateful: whether a batch starts in the state in which the previous batch ended. `reset_state` makes the next
+            batch start in the initial state. It writes zeros to the layer's `states`, which stand for the initial state.
         **options: the arguments of `NTMCell` but for controller_units, with its defaults, and of
             `keras.layers.Layer`.
 
@@ -56,6 +57,12 @@ class NTMLayer(keras.layers.RNN):
     def units(self):
         return self.cell.controller_units
 
+    def build(self, sequences_shape, initial_state_shape=None):
+        check_inputs(tf.TensorSpec(sequences_shape), name="sequences")
+        super().build(sequences_shape, initial_state_shape)
+        if self.stateful:
+            self.reset_state()  # The first batch starts in the initial state as it is then, and trains it.
+
     def call(self, sequences, initial_state=None, mask=None, training=False):
         """Runs a batch of sequences.
 
@@ -68,9 +75,18 @@ class NTMLayer(keras.layers.RNN):
 
         Returns:
             The outputs, and the tensors of the final state after them if `return_state`.
+
+        Raises:
+            ValueError: an argument has another shape; the message names it, the shape expected and the shape received.
         """
-        if initial_state is None and self.stateful:
+        check_inputs(sequences, self.cell.controller.kernel.shape[0], name="sequences")
+        check_mask(mask, sequences)
+        batch_size = sequences.shape[0]
+        if initial_state is not None:
+            check_keras_state(initial_state, self.state_size, batch_size, name="initial_state")
+        elif self.stateful:
             initial_state = [variable.value for variable in self.states]
+            check_keras_state(initial_state, self.state_size, batch_size, name="states")
         if self.go_backwards:
             sequences = tf.reverse(sequences, [1])
             mask = None if mask is None else tf.reverse(mask, [1])
@@ -80,12 +96,6 @@ class NTMLayer(keras.layers.RNN):
                 variable.assign(tensor)
         outputs = outputs if self.return_sequences else last_output
         return (outputs, *states) if self.return_state else outputs
-
-    def reset_state(self):
-        """Goes back to the initial state."""
-        if self.states is not None:
-            for variable, tensor in zip(self.states, self.get_initial_state(self._expected_batch_size)):
-                variable.assign(tensor)
 
     def get_config(self):
         config = keras.layers.Layer.get_config(self)

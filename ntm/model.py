@@ -191,6 +191,15 @@ class NTM(SequenceModel):
             check_state(initial_state, self.cell.state_shapes, inputs.shape[0])
         return super()._state_or_initial(inputs, initial_state)
 
+    def export(self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **options):
+        """As `keras.Model.export`, but the exported model serves any batch size and any length by default.
+
+        A SavedModel has no such limits. Keras's format "litert" needs the length in `input_signature`.
+        """
+        if input_signature is None:
+            input_signature = [keras.InputSpec(shape=(None, None, self.input_size), dtype=self.input_dtype)]
+        super().export(filepath, format, verbose=verbose, input_signature=input_signature, **options)
+
     def trace(self, inputs, initial_state=None):
         inputs, _ = self._check(inputs, mask=None, steps=None)
         inputs = tf.cast(inputs, self.cell.loop_dtype)
