@@ -17,10 +17,11 @@ class CompiledUnroll:
 
     Args:
         cell: NTMCell.
+        output_layer: a Keras layer that the outputs pass through, or None.
     """
 
-    def __init__(self, cell):
-        self._cell = cell
+    def __init__(self, cell, output_layer=None):
+        self._cell, self._output_layer = cell, output_layer
         self._program = tf.function(self._run, jit_compile=True, autograph=False)
 
     def __call__(self, inputs, states=None, mask=None, steps=None):
@@ -33,8 +34,8 @@ class CompiledUnroll:
             steps: as for `unroll`.
 
         Returns:
-            Outputs [B, T, cell.output_size], each sequence's output at its last step [B, cell.output_size], and the
-            final state in Keras's form.
+            Outputs [B, T, O], each sequence's output at its last step [B, O], and the final state in Keras's form. O is
+            the width of the output layer or, without one, of the cell's output.
         """
         length = inputs.shape[1] or tf.shape(inputs)[1]
         padding = _padded_length(length) - length
@@ -42,7 +43,7 @@ class CompiledUnroll:
         inputs = tf.pad(inputs, [[0, 0], [0, padding], [0, 0]])
         if mask is not None:
             mask = tf.pad(tf.cast(mask, tf.bool), [[0, 0], [0, padding]])
-        values = [variable.value for variable in self._cell.variables]
+        values = [variable.value for variable in self._variables()]
         # The program cannot draw the seed itself: an update of the generator inside the program would be lost.
         seed, num_steps = self._cell.next_seed(), tf.convert_to_tensor(num_steps)
         outputs, last_output, states = self._program(inputs, states, mask, num_steps, seed=seed, values=values)
@@ -51,14 +52,19 @@ class CompiledUnroll:
     def _run(self, inputs, states, mask, steps, *, seed, values):
         cell, dtype = self._cell, inputs.dtype
         # The variables' values are arguments: a caller may have put others in their place.
-        with keras.StatelessScope(zip(cell.variables, values)):
+        with keras.StatelessScope(zip(self._variables(), values)):
             if states is None:
                 state = cell.initial_state(tf.shape(inputs)[0], seed)
             else:
                 state = cell.from_keras(states, seed)
             outputs, state = unroll(cell, tf.cast(inputs, cell.loop_dtype), state, mask, steps)
+            if self._output_layer is not None:
+                outputs = self._output_layer(tf.cast(outputs, dtype))
         results = outputs, _last_output(outputs, mask, steps), state.to_keras()
         return tf.nest.map_structure(lambda tensor: tf.cast(tensor, dtype), results)
+
+    def _variables(self):
+        return self._cell.variables + ([] if self._output_layer is None else self._output_layer.variables)
 
 
 def _last_output(outputs, mask, steps):

@@ -117,7 +117,6 @@ class NTM(SequenceModel):
         self.cell = self.cell_class(**cell_options, dtype=self.dtype_policy, name="cell")
         self.options = {"output_size": output_size, "output_bias": output_bias, **self.cell.options}
         self.supports_masking = True
-        self._compiled = CompiledUnroll(self.cell)
         self.output_layer = keras.layers.Dense(
             output_size,
             use_bias=output_bias,
@@ -125,6 +124,7 @@ class NTM(SequenceModel):
             dtype=self.dtype_policy,
             name="output",
         )
+        self._compiled = CompiledUnroll(self.cell, self.output_layer)
 
     def get_config(self):
         return {**super().get_config(), **serializable_options(self.options)}
@@ -163,8 +163,8 @@ class NTM(SequenceModel):
         """
         inputs, steps = self._check(inputs, mask, steps)
         states = None if initial_state is None else self._state_or_initial(inputs, initial_state).to_keras()
-        outputs, _, _ = self._compiled(inputs, states, mask, steps)
-        return self.output_layer(outputs)
+        logits, _, _ = self._compiled(inputs, states, mask, steps)
+        return logits
 
     def run(self, inputs, mask=None, initial_state=None, steps=None):
         """Like `call`, for code that is compiled as a whole. Returns the final state too.
