@@ -53,10 +53,7 @@ class CompiledUnroll:
         cell, dtype = self._cell, inputs.dtype
         # The variables' values are arguments: a caller may have put others in their place.
         with keras.StatelessScope(zip(self._variables(), values)):
-            if states is None:
-                state = cell.initial_state(tf.shape(inputs)[0], seed)
-            else:
-                state = cell.from_keras(states, seed)
+            state = cell.initial_state(tf.shape(inputs)[0], seed) if states is None else cell.from_keras(states, seed)
             outputs, state = unroll(cell, tf.cast(inputs, cell.loop_dtype), state, mask, steps)
             if self._output_layer is not None:
                 outputs = self._output_layer(tf.cast(outputs, dtype))

@@ -28,8 +28,8 @@ class NTMLayer(keras.layers.RNN):
             step, [B, output_size].
         return_state: whether to return the final state too.
         go_backwards: whether to run from the last step to the first. The outputs are in the order of processing.
-        stateful: whether a batch starts in the state in which the previous batch ended. `reset_state` makes the next
-            batch start in the initial state. It writes zeros to the layer's `states`, which stand for the initial state.
+        stateful: whether a batch starts in the state in which the previous batch ended. `reset_state` writes zeros to
+            the layer's `states`. They make the next batch start in the initial state.
         **options: the arguments of `NTMCell` but for controller_units, with its defaults, and of
             `keras.layers.Layer`.
 

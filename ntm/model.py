@@ -8,7 +8,7 @@ import tensorflow as tf
 from ntm.cell import NTMCell
 from ntm.checks import check_inputs, check_mask, check_state, check_steps
 from ntm.compiled import CompiledUnroll
-from ntm.options import group_initial_values, serializable_options
+from ntm.options import check_boolean, check_integer, group_initial_values, serializable_options
 from ntm.state import NTMState
 from ntm.unroll import trace, unroll
 
@@ -112,8 +112,8 @@ class NTM(SequenceModel):
 
     def __init__(self, output_size, output_bias=True, name=None, dtype=None, trainable=True, **cell_options):
         super().__init__(name=name, dtype=dtype, trainable=trainable)
-        if output_size < 1:
-            raise ValueError(f"output_size={output_size} must be at least 1")
+        check_integer("output_size", output_size, smallest=1)
+        check_boolean("output_bias", output_bias)
         self.cell = self.cell_class(**cell_options, dtype=self.dtype_policy, name="cell")
         self.options = {"output_size": output_size, "output_bias": output_bias, **self.cell.options}
         self.supports_masking = True
