@@ -16,7 +16,7 @@ with start():
     import keras
     import tensorflow as tf
 
-    from benchmarks import lower_bound, shift_forms, startup
+    from benchmarks import keras_use, lower_bound, shift_forms, startup
     from benchmarks.measure import (
         Row,
         gradient_time,
@@ -139,6 +139,7 @@ SECTIONS = {
     "shifts": shift_forms.shifts,
     "growth": growth,
     "unrolls": unrolls,
+    "keras": keras_use.keras_use,
     "limit": lower_bound.limit,
     "start": startup.start,
 }

@@ -4,7 +4,6 @@ Compilation takes most of the time. The rows therefore share layers: XLA compile
 of arguments, however many models hold the layer.
 """
 
-import itertools
 import subprocess
 import sys
 
@@ -52,7 +51,8 @@ class Subclassed(keras.Model):
         return self.dense(self.shared(inputs))
 
 
-def losses(model, inputs=INPUTS.numpy(), targets=TARGETS, epochs=1, **options):
+def losses(model, inputs=INPUTS, targets=TARGETS, epochs=1, **options):
+    inputs = inputs.numpy() if tf.is_tensor(inputs) else inputs
     history = model.fit(inputs, targets, batch_size=B, epochs=epochs, verbose=0, shuffle=False, **options).history
     assert all(np.isfinite(values).all() for values in history.values())
     return history["loss"]

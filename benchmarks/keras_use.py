@@ -1,0 +1,88 @@
+"""Times what a Keras user does: calls, `predict` and `fit`, and an NTMLayer compared with `keras.layers.RNN`."""
+
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from benchmarks.measure import Row, median_time, update_time
+from experiment.evaluation import Evaluator
+from experiment.seeds import REPORT, stream
+from ntm import NTM, NTMCell, NTMLayer
+from tasks import CopyTask
+
+CALLS = 20  # per repeat
+LENGTH = 20  # of the copied sequences: 42 steps
+
+
+def keras_use(repeats):
+    """what a Keras user gets, copy of length 20, 128 x 20, LSTM of 100: calls, predict, fit, and NTMLayer"""
+    task, model = CopyTask(), NTM(8)
+    one, hundred = (task.batch(stream(0, REPORT), size, LENGTH).inputs for size in (1, 100))
+    model(one)
+    compiled = _milliseconds(tf.function(lambda x: model.run(x)[0], jit_compile=True), one, repeats)
+    yield Row("tf.function(jit_compile=True), batch 1", compiled, "ms")
+    eager = _milliseconds(model, one, repeats)
+    yield Row("model(x), eager, batch 1", eager, "ms", eager / compiled, "tf.function(jit_compile=True)")
+    graph = _milliseconds(tf.function(lambda x: model(x)), one, repeats)
+    yield Row("model(x) under tf.function, batch 1", graph, "ms", graph / compiled, "tf.function(jit_compile=True)")
+
+    evaluator = Evaluator(model, task, (LENGTH,), 1000, stream(0, REPORT))
+    evaluated = median_time(lambda: evaluator.measure((LENGTH,)), repeats)
+    yield Row("Evaluator, per sequence", evaluated, "ms")
+    inputs = hundred.numpy()
+    predicted = 10 * median_time(lambda: model.predict(inputs, batch_size=100, verbose=0), repeats)
+    yield Row("model.predict, 100 sequences, per sequence", predicted, "ms", predicted / evaluated, "Evaluator")
+
+    trained = update_time(repeats, batch_size=16, length=LENGTH)
+    yield Row("Trainer, batch 16, an update", trained, "ms")
+    fitted = _fit_time(model, task, repeats)
+    yield Row("fit, batch 16, jit_compile='auto', an update", fitted, "ms", fitted / trained, "Trainer")
+    yield from _layers(one, repeats)
+
+
+def _milliseconds(function, inputs, repeats):
+    def run():
+        for _ in range(CALLS):
+            result = function(inputs)
+        return result.numpy()
+
+    return 1e3 * median_time(run, repeats) / CALLS
+
+
+def _fit_time(model, task, repeats):
+    """Milliseconds per update of `fit`, the first epoch not counted."""
+    batch = task.batch(stream(1, REPORT), 16 * CALLS, LENGTH)
+    inputs, targets = batch.inputs.numpy(), batch.targets.numpy()
+    model.compile("rmsprop", keras.losses.BinaryCrossentropy(from_logits=True))
+
+    class Times(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            begins.append(time.perf_counter())
+
+    begins = []
+    model.fit(inputs, targets, batch_size=16, epochs=repeats + 2, verbose=0, callbacks=[Times()])
+    return 1e3 * float(np.median(np.diff(begins)[1:])) / CALLS
+
+
+def _layers(inputs, repeats):
+    """Outputs and all gradients, eager code calling a tf.function, at batch 1."""
+    times = {}
+    layers = {
+        "ntm.NTMLayer": NTMLayer(return_sequences=True),
+        "keras.layers.RNN(NTMCell)": keras.layers.RNN(NTMCell(), return_sequences=True),
+    }
+    for name, layer in layers.items():
+        layer(inputs)
+
+        @tf.function
+        def gradients(inputs, layer=layer):
+            with tf.GradientTape() as tape:
+                value = tf.reduce_sum(tf.sin(layer(inputs)))
+            return tf.add_n([tf.reduce_sum(part) for part in tape.gradient(value, layer.trainable_variables)])
+
+        times[name] = _milliseconds(gradients, inputs, repeats)
+    for name, milliseconds in times.items():
+        ratio = milliseconds / times["ntm.NTMLayer"]
+        yield Row(f"{name}, outputs and gradients", milliseconds, "ms", ratio, "ntm.NTMLayer")
