@@ -23,6 +23,9 @@ class CompiledUnroll:
     def __init__(self, cell, output_layer=None):
         self._cell, self._output_layer = cell, output_layer
         self._program = tf.function(self._run, jit_compile=True, autograph=False)
+        # Graphs have a program of their own. Inside a graph that XLA compiles, TensorFlow traces a program whose
+        # gradient eager code cannot use.
+        self._program_in_graphs = tf.function(self._run, jit_compile=True, autograph=False)
 
     def __call__(self, inputs, states=None, mask=None, steps=None):
         """Runs a batch of sequences.
@@ -46,7 +49,8 @@ class CompiledUnroll:
         values = [variable.value for variable in self._variables()]
         # The program cannot draw the seed itself: an update of the generator inside the program would be lost.
         seed, num_steps = self._cell.next_seed(), tf.convert_to_tensor(num_steps)
-        outputs, last_output, states = self._program(inputs, states, mask, num_steps, seed=seed, values=values)
+        program = self._program if tf.executing_eagerly() else self._program_in_graphs
+        outputs, last_output, states = program(inputs, states, mask, num_steps, seed=seed, values=values)
         return outputs[:, :length], last_output, states
 
     def _run(self, inputs, states, mask, steps, *, seed, values):
@@ -67,7 +71,8 @@ class CompiledUnroll:
 def _last_output(outputs, mask, steps):
     """Each sequence's output at its last step, [B, ...]."""
     if mask is None:
-        return outputs[:, steps - 1]
+        # A slice up to `steps` would make XLA compile again for every number of steps.
+        return tf.gather(outputs, tf.maximum(steps - 1, 0), axis=1)
     running = mask & (tf.range(tf.shape(outputs)[1]) < steps)
     last = tf.reduce_max(tf.where(running, tf.range(tf.shape(outputs)[1]), 0), axis=1)
     return tf.gather(outputs, last, axis=1, batch_dims=1)
