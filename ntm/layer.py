@@ -20,9 +20,9 @@ class NTMLayer(keras.layers.RNN):
     The program runs at full speed in eager code, under `tf.function` and in `fit`, whatever `jit_compile` is. It
     compiles once for each power of two that the lengths are padded to.
 
-    `keras.Model.export` to a SavedModel serves any batch size and any length. The format "litert" (TensorFlow 2.21) writes
-    a file that needs TensorFlow Lite's Flex delegate. The format "onnx" (tf2onnx) writes a file that ONNX Runtime refuses,
-    because it holds a call of a TensorFlow function.
+    `keras.Model.export` to a SavedModel serves any batch size and any length. The format "litert" (TensorFlow 2.21)
+    writes a file that needs TensorFlow Lite's Flex delegate. The format "onnx" (tf2onnx) writes a file that ONNX
+    Runtime refuses, because it holds a call of a TensorFlow function.
 
     The state is the cell's state in Keras's form, a list of tensors [B, size] (see `NTMState.to_keras`).
 

@@ -21,6 +21,7 @@ SIZES = {"memory_locations": 6, "memory_width": 3}
 WIDTH = UNITS + SIZES["memory_width"]  # of the layer's output
 RNG = np.random.default_rng(7)
 INPUTS = tf.constant(RNG.normal(size=(2 * B, T, I)), tf.float32)
+INPUT_ARRAY = INPUTS.numpy()
 TARGETS = RNG.integers(0, 2, (2 * B, 1)).astype("float32")
 # Functions of tf.data stay compiled, as they should.
 EAGER_FUNCTIONS = pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
@@ -54,8 +55,7 @@ class Subclassed(keras.Model):
         return self.dense(self.shared(inputs))
 
 
-def losses(model, inputs=INPUTS, targets=TARGETS, epochs=1, **options):
-    inputs = inputs.numpy() if tf.is_tensor(inputs) else inputs
+def losses(model, inputs=INPUT_ARRAY, targets=TARGETS, epochs=1, **options):
     history = model.fit(inputs, targets, batch_size=B, epochs=epochs, verbose=0, shuffle=False, **options).history
     assert all(np.isfinite(values).all() for values in history.values())
     return history["loss"]
@@ -399,7 +399,7 @@ def test_losses_and_weights_are_finite_in_every_type(dtype):
     model = compiled(sequential(typed), run_eagerly=dtype != "mixed_float16")
     tf.config.run_functions_eagerly(dtype != "mixed_float16")  # saves compilations
     try:
-        losses(model, 10 * INPUTS.numpy(), epochs=2)
+        losses(model, 10 * INPUT_ARRAY, epochs=2)
     finally:
         tf.config.run_functions_eagerly(False)
     assert typed.cell.loop_dtype == ("float64" if dtype == "float64" else "float32")
