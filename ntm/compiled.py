@@ -23,8 +23,8 @@ class CompiledUnroll:
     def __init__(self, cell, output_layer=None):
         self._cell, self._output_layer = cell, output_layer
         self._program = tf.function(self._run, jit_compile=True, autograph=False)
-        # Graphs have a program of their own. Inside a graph that XLA compiles, TensorFlow traces a program whose
-        # gradient eager code cannot use.
+        # Graphs have a program of their own. With one program for both, eager training fails after `fit` with
+        # jit_compile=True: XLA refuses the size of a tensor list in the gradient.
         self._program_in_graphs = tf.function(self._run, jit_compile=True, autograph=False)
 
     def __call__(self, inputs, states=None, mask=None, steps=None):

@@ -194,7 +194,7 @@ class NTM(SequenceModel):
     def export(self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **options):
         """As `keras.Model.export`, but the exported model serves any batch size and any length by default.
 
-        A SavedModel has no such limits. Keras's format "litert" needs the length in `input_signature`.
+        `NTMLayer` says which formats work.
         """
         if input_signature is None:
             input_signature = [keras.InputSpec(shape=(None, None, self.input_size), dtype=self.input_dtype)]
