@@ -40,7 +40,7 @@ def main(argv=None) -> int:
     text = shlex.join([*options, f"--sequences={arguments.sequences}"])
     if any(root.glob("seed-*/config.json")) and settings.read_text() != text:
         parser.error(
-            f"argument --dir: {root} holds runs with other options: {settings.read_text()}; choose another directory"
+            f"argument --dir: {root} holds runs of other options: {settings.read_text()}; choose another directory"
         )
     settings.write_text(text)
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
