@@ -178,13 +178,12 @@ class NTMCell(keras.layers.Layer):
         return self.initial_state(batch_size).to_keras()
 
     def from_keras(self, tensors, seed=None):
-        """The NTMState of a state in Keras's form, see `NTMState.to_keras`.
-
-        A sequence that has not started begins in `initial_state(B, seed)`. The zeros of Keras's `reset_state` say so.
-        """
+        """The NTMState of a state in Keras's form, in which the zeros of `reset_state` stand for the initial state."""
         *tensors, started = (self._in_loop_dtype(tensor) for tensor in tensors)
         shapes = self.state_shapes.flat()
         state = NTMState.from_flat([tf.reshape(tensor, [-1, *shape]) for tensor, shape in zip(tensors, shapes)])
+        if seed is None and self.options["initial_state"] == "random":
+            return state  # a Keras RNN calls this in its loop, and no seed can be drawn there
         return select(started[:, 0] > 0, state, self.initial_state(tf.shape(started)[0], seed))
 
     def step_weights(self):

@@ -464,3 +464,9 @@ def test_a_wrong_argument_of_the_layer_is_named_in_one_line(built, call, message
 def test_a_wrong_argument_of_the_model_is_named_in_one_line(options, message):
     with pytest.raises(ValueError, match=message):
         NTM(1, controller_units=UNITS, **SIZES)(INPUTS, **options)
+
+
+def test_a_keras_rnn_runs_a_cell_with_a_random_initial_state_in_a_graph():
+    cell = NTMCell(controller_units=UNITS, initial_state="random", **SIZES)
+    layer = keras.layers.RNN(cell)
+    assert np.isfinite(tf.function(lambda inputs: layer(inputs))(INPUTS)).all()
