@@ -99,15 +99,7 @@ class StateGradients(NamedTuple):
             controller=d_state.controller,
         )
 
-    def to_state(self):
-        """The inverse of `from_state`."""
-        return NTMState(
-            memory=tf.linalg.matrix_transpose(self.cells),
-            read_weightings=self.read_weightings,
-            write_weightings=self.write_weightings,
-            read_vectors=self.read_vectors,
-            controller=self.controller,
-        )
+    to_state = LoopState.to_state  # it reads no other field than these
 
 
 class StepWeights(NamedTuple):
