@@ -1,7 +1,8 @@
 """Addressing: where a head looks. Section 3.3 of Graves et al. (2014), equations (5) to (9).
 
-Pure functions of tensors. The functions of a whole equation also take NumPy arrays. B batch, H heads, N memory
-locations, W memory width, S shift range. The derivatives of these functions are in derivatives.py.
+Pure functions of tensors. `address`, `content_weighting`, `interpolate`, `shift` and `sharpen` also take NumPy arrays.
+B batch, H heads, N memory locations, W memory width, S shift range. The derivatives of these functions are in
+derivatives.py.
 """
 
 from typing import NamedTuple
@@ -46,7 +47,7 @@ def address(memory, previous_weightings, parameters):
         Weightings [B, H, N].
 
     Raises:
-        ValueError: an argument has another shape, or the number of offsets is even or exceeds N.
+        ValueError: an argument has the wrong shape, or the number of offsets is even or exceeds N.
     """
     memory, previous_weightings, *parameters = checked_tensors(
         memory=(memory, "B N W"),
@@ -95,7 +96,7 @@ def content_weighting(memory, keys, strengths):
         Weightings [B, H, N].
 
     Raises:
-        ValueError: an argument has another shape.
+        ValueError: an argument has the wrong shape.
     """
     memory, keys, strengths = checked_tensors(
         memory=(memory, "B N W"), keys=(keys, "B H W"), strengths=(strengths, "B H")
@@ -115,7 +116,7 @@ def interpolate(content_weightings, previous_weightings, gates):
         Weightings [B, H, N].
 
     Raises:
-        ValueError: an argument has another shape.
+        ValueError: an argument has the wrong shape.
     """
     content_weightings, previous_weightings, gates = checked_tensors(
         content_weightings=(content_weightings, "B H N"),
@@ -138,7 +139,7 @@ def shift(weightings, shifts):
         Weightings [B, H, N].
 
     Raises:
-        ValueError: an argument has another shape, or the number of offsets is even or exceeds N.
+        ValueError: an argument has the wrong shape, or the number of offsets is even or exceeds N.
     """
     weightings, shifts = checked_tensors(weightings=(weightings, "B H N"), shifts=(shifts, "B H 2S+1"))
     offsets, locations = shifts.shape[-1], weightings.shape[-1]
@@ -162,7 +163,7 @@ def sharpen(weightings, sharpness):
         Weightings [B, H, N].
 
     Raises:
-        ValueError: an argument has another shape.
+        ValueError: an argument has the wrong shape.
     """
     weightings, sharpness = checked_tensors(weightings=(weightings, "B H N"), sharpness=(sharpness, "B H"))
     return tf.nn.softmax(sharpness[..., tf.newaxis] * tf.math.log(tf.maximum(weightings, tiny(weightings))))
@@ -173,7 +174,8 @@ def cosine_similarities(cells, inverse_norms, keys):
 
     Args:
         cells: [B, W, N], the transposed memory.
-        inverse_norms: [B, 1, N], the memory's `inverse_location_norms`; an argument, so that two calls can share them.
+        inverse_norms: [B, 1, N], the memory's `inverse_location_norms`. The caller computes them, because the read
+            heads of one step and the write heads of the next step share them.
         keys: [B, H, W].
 
     Returns:

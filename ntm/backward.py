@@ -113,7 +113,7 @@ def backward(cell, weights, sequences, history, d_outputs):
 
 
 def _chunk(cell, sequences, history, d_outputs, start):
-    """The Chunk from step `start`, and the rows [C, B, I + R*W (+ U)] that its controller weights multiplied."""
+    """The Chunk from step `start`, and the controller's rows [C, B, I + R*W (+ U)] in it (see `Controller.row`)."""
     size = chunk_size(sequences.inputs)
     states = history.states._replace(cells=())  # the loop over the steps looks the cells up itself
     before, after = cut(states, start, size), cut(states, start + 1, size)

@@ -23,9 +23,8 @@ class MemoryMap(keras.callbacks.Callback):
         answer_at: the step at which the answer begins, marked by a line; None for no line.
 
     Raises:
-        ImportError: training begins and matplotlib is not installed.
-        ValueError: a first batch has been trained, and the model has no NTM or several, is subclassed, or calls its NTM
-            twice.
+        ImportError: matplotlib is not installed. Raised when training begins.
+        ValueError: the model has no NTM or several, is subclassed, or calls its NTM twice. Raised after one batch.
     """
 
     def __init__(self, inputs, directory, log_dir=None, answer_at=None):
@@ -44,7 +43,7 @@ class MemoryMap(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if self._trace is None:  # a Sequential model without an Input has no inputs before its first batch
             self._ntm, self._before = _find_ntm(self.model)
-            # A graph of its own: eager code would run every operation of every step from Python.
+            # The trace runs as a graph: eager code would run every operation of every step from Python.
             self._trace = tf.function(self._trace_heads, autograph=False)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -67,7 +66,7 @@ class MemoryMap(keras.callbacks.Callback):
             self._writer.close()
 
     def _trace_heads(self):
-        # A seed of its own: a random initial state must not take a draw from the draws of training.
+        # With a fixed seed, a random initial state leaves the generator of training's seeds unchanged.
         state = self._ntm.initial_state(1, seed=tf.constant([0, 0]))
         _, trace = self._ntm.trace(self._before(self._inputs), initial_state=state)
         return trace

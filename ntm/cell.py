@@ -33,14 +33,14 @@ class NTMCell(keras.layers.Layer):
         heads_bias: whether the heads' layer has a bias.
         bounded_vectors: whether keys and add vectors pass through tanh; otherwise they are linear.
         smallest_strength: the lower bound of a head's strength, which is smallest_strength + softplus(value).
-        initial_state: "learned" or "random". A learned state is trained. All locations of its memory hold the same row,
-            so that a sequence may begin anywhere and go on to locations that training never reached. A random state is
-            drawn for each sequence, as the reference draws it (see `ntm.state.random_state`).
+        initial_state: "learned" or "random". A learned state is trained. All locations of a learned memory hold the
+            same row, so that heads can start at any location and can use locations that they never reached in training.
+            A random state is drawn for each sequence, see `ntm.state.random_state`.
         initial_values: InitialValues, or a dict of its fields.
         gradient_clip: a bound on each element of two gradients, at every step of the backward pass. They are the
             gradients of the controller's pre-activations and of the heads' parameters before their activations. 0 means
-            no bound. The bound keeps the product of many steps small. It is in units of the loss. Graves (2013,
-            "Generating sequences with recurrent neural networks", section 2.1) bounds the gradients of an LSTM.
+            no bound. The bound keeps gradients from growing over many steps. A larger loss needs a larger bound. Graves
+            (2013, "Generating sequences with recurrent neural networks", section 2.1) bounds the gradients of an LSTM.
 
     Raises:
         ValueError: an argument is out of range; the message names it and its value.
@@ -178,12 +178,12 @@ class NTMCell(keras.layers.Layer):
         return self.initial_state(batch_size).to_keras()
 
     def from_keras(self, tensors, seed=None):
-        """The NTMState of a state in Keras's form, in which the zeros of `reset_state` stand for the initial state."""
+        """The NTMState of a state in Keras's form. The initial state replaces the zeros of Keras's `reset_state`."""
         *tensors, started = (self._in_loop_dtype(tensor) for tensor in tensors)
         shapes = self.state_shapes.flat()
         state = NTMState.from_flat([tf.reshape(tensor, [-1, *shape]) for tensor, shape in zip(tensors, shapes)])
         if seed is None and self.options["initial_state"] == "random":
-            return state  # a Keras RNN calls this in its loop, and no seed can be drawn there
+            return state  # zeros too: a Keras RNN calls this in its loop, and no seed can be drawn there
         return select(started[:, 0] > 0, state, self.initial_state(tf.shape(started)[0], seed))
 
     def step_weights(self):

@@ -1,10 +1,10 @@
-"""Checks of what callers hand over: each refusal names the argument, the shape expected and the shape received."""
+"""Checks of callers' arguments. Every message names the argument, the expected shape or value, and the received one."""
 
 import tensorflow as tf
 
 
 def check_shape(name, tensor, expected):
-    """Refuses a tensor of another shape. Sizes that are not known yet pass.
+    """Refuses a tensor of the wrong shape. Sizes that are not known yet pass.
 
     Args:
         name: the argument's name.
@@ -38,7 +38,7 @@ def check_mask(mask, inputs):
 
 
 def check_steps(steps, inputs):
-    """Refuses a number of steps that is not from 0 to T, where both are known. Returns it as an int32 scalar."""
+    """Refuses a number of steps that is known to be negative or above T. Returns the number as an int32 scalar."""
     if steps is None:
         return None
     steps = tf.cast(steps, tf.int32)
@@ -50,11 +50,11 @@ def check_steps(steps, inputs):
 
 
 def check_state(state, expected, batch_size):
-    """Refuses an initial state of another structure or other shapes.
+    """Refuses an initial state of the wrong structure or with wrong shapes.
 
     Args:
         state: a structure of tensors.
-        expected: the same structure of shapes of one sequence's state.
+        expected: the same structure, with the shape of one sequence's tensor in place of each tensor.
         batch_size: B, or None.
 
     Raises:

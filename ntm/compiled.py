@@ -23,7 +23,7 @@ class CompiledUnroll:
     def __init__(self, cell, output_layer=None):
         self._cell, self._output_layer = cell, output_layer
         self._program = tf.function(self._run, jit_compile=True, autograph=False)
-        # Graphs have a program of their own. With one program for both, eager training fails after `fit` with
+        # Eager code and graphs have separate programs. With one program for both, eager training fails after `fit` with
         # jit_compile=True: XLA refuses the size of a tensor list in the gradient.
         self._program_in_graphs = tf.function(self._run, jit_compile=True, autograph=False)
 
@@ -55,7 +55,7 @@ class CompiledUnroll:
 
     def _run(self, inputs, states, mask, steps, *, seed, values):
         cell, dtype = self._cell, inputs.dtype
-        # The variables' values are arguments: a caller may have put others in their place.
+        # The variables' values are arguments, because a caller's StatelessScope may have replaced them.
         with keras.StatelessScope(zip(self._variables(), values)):
             state = cell.initial_state(tf.shape(inputs)[0], seed) if states is None else cell.from_keras(states, seed)
             outputs, state = unroll(cell, tf.cast(inputs, cell.loop_dtype), state, mask, steps)

@@ -99,11 +99,11 @@ class Controller(keras.layers.Layer, abc.ABC):
 
 
 class LSTMResiduals(NamedTuple):
-    """The derivatives in an LSTM's equations. g_i, g_f, g_o are its gates, j its candidate, c its cell."""
+    """The derivatives in an LSTM's equations. g_i, g_f, g_o are gates, j candidate, c cell, h output."""
 
     cell_slope: tf.Tensor  # [..., U], dh/dc of h = g_o tanh(c)
     forget_gate: tf.Tensor  # [..., U], dc/dc_previous of c = g_f c_previous + g_i j
-    preactivation_slopes: tf.Tensor  # [..., 4U]: of c for the first three quarters, of h for the last
+    preactivation_slopes: tf.Tensor  # [..., 4U], z pre-activation: dc/dz in the first three quarters, dh/dz in the last
 
 
 @keras.saving.register_keras_serializable(package="ntm")

@@ -266,7 +266,7 @@ def activate_gradient(heads, slopes, shifts, d_parameters):
 
 
 def _finite(slopes):
-    """Slopes, at least 0, bounded by the largest float: infinity times a gradient of 0 would be NaN."""
+    """Bounds slopes, none negative, by the largest float, because infinity times a gradient of 0 would be NaN."""
     return tf.minimum(slopes, slopes.dtype.max)
 
 

@@ -11,7 +11,7 @@ from ntm.options import InitialValues
 
 
 class HeadParameters(NamedTuple):
-    """Everything that the heads are told at one step, or at many: `...` stands for [B] or [B, T].
+    """The parameters of all heads at one step or at several. `...` stands for the leading axes, such as [B] or [B, T].
 
     The H heads are the R read heads, then the Q write heads. Only write heads erase and add.
     """

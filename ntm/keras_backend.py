@@ -1,4 +1,4 @@
-"""Refuses another backend of Keras than TensorFlow, when it is imported. `import ntm` imports this module first.
+"""The import of this module fails unless Keras's backend is TensorFlow. `import ntm` imports this module first.
 
 Raises:
     ImportError: Keras has another backend, or its backend cannot be imported.

@@ -34,8 +34,8 @@ class NTMLayer(keras.layers.RNN):
         go_backwards: whether to run from the last step to the first. The outputs are in the order of processing.
         stateful: whether a batch starts in the state in which the previous batch ended. `reset_state` writes zeros to
             the layer's `states`. They make the next batch start in the initial state.
-        **options: the arguments of `NTMCell` but for controller_units, with its defaults, and of
-            `keras.layers.Layer`.
+        **options: every argument of `NTMCell` except controller_units, with the defaults of `NTMCell`, and the
+            arguments of `keras.layers.Layer`.
 
     Raises:
         ValueError: an argument is out of range; the message names it and its value.
@@ -65,15 +65,15 @@ class NTMLayer(keras.layers.RNN):
         check_inputs(tf.TensorSpec(sequences_shape), name="sequences")
         super().build(sequences_shape, initial_state_shape)
         if self.stateful:
-            self.reset_state()  # The first batch starts in the initial state as it is then, and trains it.
+            self.reset_state()  # zeros: the first batch computes the initial state and trains it
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         """Runs a batch of sequences.
 
         Args:
             sequences: [B, T, I].
-            initial_state: a list of tensors in Keras's form, or None for the initial state, or for the state in which
-                the previous batch ended if the layer is stateful.
+            initial_state: a list of tensors in Keras's form, or None. None means the initial state. In a stateful
+                layer, None means the state in which the previous batch ended.
             mask: [B, T] or None. Where it is false a sequence does not step, and its output is 0.
             training: not used.
 
@@ -81,7 +81,7 @@ class NTMLayer(keras.layers.RNN):
             The outputs, and the tensors of the final state after them if `return_state`.
 
         Raises:
-            ValueError: an argument has another shape; the message names it, the shape expected and the shape received.
+            ValueError: an argument has the wrong shape; the message names it, the expected and the received shape.
         """
         check_inputs(sequences, self.cell.controller.kernel.shape[0], name="sequences")
         check_mask(mask, sequences)

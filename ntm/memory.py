@@ -23,7 +23,7 @@ def read(memory, weightings):
         Read vectors [B, R, W].
 
     Raises:
-        ValueError: an argument has another shape.
+        ValueError: an argument has the wrong shape.
     """
     memory, weightings = checked_tensors(memory=(memory, "B N W"), weightings=(weightings, "B R N"))
     return read_transposed(tf.linalg.matrix_transpose(memory), weightings)
@@ -42,7 +42,7 @@ def write(memory, weightings, erase_vectors, add_vectors):
         Memory [B, N, W].
 
     Raises:
-        ValueError: an argument has another shape.
+        ValueError: an argument has the wrong shape.
     """
     memory, weightings, erase_vectors, add_vectors = checked_tensors(
         memory=(memory, "B N W"),

@@ -60,7 +60,7 @@ class SequenceCrossEntropy(keras.losses.Loss):
         dtype: the dtype of the computation; None for Keras's default, whatever the dtype of the logits is.
 
     Raises:
-        ValueError: `reduction` has another value; or targets, logits or `sample_weight` have the wrong shape.
+        ValueError: `reduction` is none of these; or targets, logits or `sample_weight` have the wrong shape.
     """
 
     def __init__(self, name="sequence_cross_entropy", reduction="sum_over_batch_size", dtype=None):
@@ -164,7 +164,7 @@ def step_weights(logits, sample_weight, dtype):
             sample_weight = sample_weight[:, tf.newaxis]
         elif not sample_weight.shape.is_compatible_with(logits.shape[:2]):
             raise ValueError(
-                f"sample_weight must have the shape [B] or [B, T], and [B, T] is {tuple(logits.shape[:2])} here, "
+                f"sample_weight must have the shape [B] or [B, T] = {tuple(logits.shape[:2])}, "
                 f"not {tuple(sample_weight.shape)}"
             )
         weights *= sample_weight

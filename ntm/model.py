@@ -65,7 +65,7 @@ class SequenceModel(keras.Model, abc.ABC):
 
         Args:
             batch_size: B.
-            seed: as for `NTMCell.get_initial_state`. A state without random values ignores it.
+            seed: as for `NTMCell.initial_state`. A state without random values ignores it.
 
         Raises:
             ValueError: the model has no weights yet: call it once, or `build` it.
@@ -155,8 +155,8 @@ class NTM(SequenceModel):
             inputs: [B, T, I].
             mask: [B, T] or None. Where it is false a sequence does not step.
             initial_state: NTMState, or None for `initial_state(B)`.
-            steps: the number of steps to run, an integer scalar tensor; None for as many as the mask or T requires. One
-                compiled program serves every value.
+            steps: the number of steps to run, an integer scalar tensor; None for all steps up to the last one at which
+                the mask is true, or for all T. One compiled program serves every value.
 
         Returns:
             Logits [B, T, O].

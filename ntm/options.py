@@ -41,7 +41,7 @@ class InitialValues:
         """Makes InitialValues from InitialValues, from a dict in a Keras config, or from None (the defaults).
 
         Raises:
-            ValueError: `values` is something else, or as for the class.
+            ValueError: `values` has another type, or one of its values is out of range.
         """
         if not isinstance(values, (cls, dict, type(None))):
             raise ValueError(f"initial_values={values!r} must be InitialValues, a dict or None")
@@ -82,8 +82,7 @@ def check_options(options):
     check_integer("shift_range", shift_range, smallest=0)
     if 2 * shift_range + 1 > locations:
         raise ValueError(
-            f"shift_range={shift_range} means {2 * shift_range + 1} shifts, more than "
-            f"memory_locations={locations} has locations"
+            f"shift_range={shift_range} means {2 * shift_range + 1} shifts, more than memory_locations={locations}"
         )
     for name in ("output_reads", "heads_bias", "bounded_vectors"):
         check_boolean(name, options[name])
@@ -116,7 +115,7 @@ def check_boolean(name, value):
 
 
 def check_choice(name, value, choices):
-    """Raises ValueError unless the value of the option `name` is one of `choices`, which are texts."""
+    """Raises ValueError unless the value of the option `name` is one of `choices`, which are strings."""
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name}={value!r} must be one of {', '.join(map(repr, choices))}")
 

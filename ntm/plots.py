@@ -58,7 +58,7 @@ def to_png(figure):
 def memory_map(write_weightings, read_weightings, answer_at=None, title="Memory location map"):
     """Where the heads are, step by step: a green line for each write head, a red line for each read head.
 
-    Time runs to the right, locations run down. Locations that no head visits are left out.
+    Time runs to the right, locations run down. Only the locations of `visited` are drawn.
 
     Args:
         write_weightings, read_weightings: [T, H, N].
@@ -96,8 +96,8 @@ def _draw_memory_map(axes, write_weightings, read_weightings, *, answer_at, titl
 def visited(*weightings):
     """The shortest stretch of locations that holds every visit, with a margin of two locations at both ends.
 
-    A head visits a location where its weight exceeds 0.05. The stretch may go around the end of the memory. A stretch
-    of more than 0.8 of the memory becomes all of it.
+    A head visits a location where its weight exceeds 0.05. The stretch may go around the end of the memory. The result
+    is the whole memory if the stretch is longer than 0.8 of the memory, or if there is no visit.
 
     Args:
         *weightings: each [T, H, N].
@@ -222,7 +222,7 @@ def moment(write_weightings, read_weightings, answer_at, step, heads):
     Args:
         write_weightings, read_weightings, answer_at: as for `memory_map`.
         step: an integer from 0 to T - 1.
-        heads: a dict from titles to dicts of the other arguments of `addressing`.
+        heads: a dict from a head's title to a dict: all other arguments of `addressing` for this head.
 
     Returns:
         Figure.
@@ -353,7 +353,7 @@ def learning_of_heads(frames, answer_at=None):
         answer_at: as for `memory_map`.
 
     Returns:
-        A matplotlib animation. The last frame is held for a third of the animation's length.
+        A matplotlib animation. At its end, the last frame is repeated len(frames) // 3 times.
     """
     figure = Figure(figsize=(_WIDTH, 4.2), layout="constrained")
     axes = figure.add_subplot()
@@ -374,7 +374,7 @@ def convergence(curves, solved):
 
     Args:
         curves: for each seed a pair: training sequences [K] and wrong bits per sequence [K].
-        solved: for each seed the number of training sequences after which it was solved, or None.
+        solved: for each seed the number of training sequences after which the task was solved, or None.
 
     Returns:
         Figure.
@@ -408,8 +408,8 @@ def results(curves):
     """Bits per sequence against training sequences: one plot per task, one colour per model, one line per seed.
 
     Args:
-        curves: a dict from tasks to dicts from models to lists of pairs, a pair for each seed: training sequences [K]
-            and bits per sequence [K].
+        curves: for each task a dict from models to lists. A list has a pair for each seed: training sequences [K] and
+            bits per sequence [K].
 
     Returns:
         Figure.

@@ -47,8 +47,8 @@ def rmsprop(*, learning_rate, decay_steps=None, **options):
 
     Args:
         learning_rate: the initial learning rate.
-        decay_steps: updates after which the learning rate has halved: rate / (1 + updates / decay_steps). None or 0
-            does not decay.
+        decay_steps: updates after which the learning rate has halved: rate / (1 + updates / decay_steps). With None
+            or 0, the rate does not decay.
         **options: arguments of `keras.optimizers.RMSprop`.
 
     Returns:

@@ -99,7 +99,7 @@ class StateGradients(NamedTuple):
             controller=d_state.controller,
         )
 
-    to_state = LoopState.to_state  # it reads no other field than these
+    to_state = LoopState.to_state  # LoopState.to_state reads only fields that StateGradients has too
 
 
 class StepWeights(NamedTuple):
@@ -137,7 +137,9 @@ class Sequences(NamedTuple):
 
 
 def random_state(shapes, batch_size, seed, dtype):
-    """The reference's initial state, drawn anew for each sequence. Its weightings do not sum to 1.
+    """The initial state of the reference, camigord/Neural-Turing-Machine.
+
+    It is drawn anew for each sequence. Its weightings do not sum to 1.
 
     Args:
         shapes: NTMState of the shapes of one sequence's state.

@@ -19,7 +19,7 @@ def checked_tensors(**arguments):
         A list of tensors.
 
     Raises:
-        ValueError: an argument has another shape; the message names the argument and both shapes.
+        ValueError: an argument has the wrong shape; the message names the argument and both shapes.
     """
     tensors = _as_tensors([value for value, _ in arguments.values()])
     sizes = {}

@@ -1,4 +1,4 @@
-"""Transfer: the weights of a trained NTM in an NTM with a longer memory."""
+"""Transfer: copies the weights of a trained NTM into an NTM with a longer memory."""
 
 import numpy as np
 

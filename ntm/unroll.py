@@ -1,7 +1,7 @@
 """Runs whole sequences forward through an NTMCell: the loop over steps, and the trace of what the heads did.
 
-The loop records, for each step, the state that it leaves, the controller's output and the results of the step's two
-linear layers. backward.py computes the gradient from this history.
+For each step, the loop records the new state, the controller's output, the results of the step's two linear layers, and
+the similarities of keys to locations. backward.py computes the gradient from this history.
 """
 
 from typing import NamedTuple
@@ -39,7 +39,7 @@ def unroll(cell, inputs, initial_state, mask=None, steps=None):
         initial_state: NTMState.
         mask: [B, T] or None. Where it is false the sequence does not step: its state stays, its output is 0.
         steps: the number of steps to run, an integer scalar that may change between calls of one compiled program; None
-            for as many as the mask or T requires. Outputs after the last step are 0.
+            for all steps up to the last one at which the mask is true, or for all T. Outputs after the last step are 0.
 
     Returns:
         Outputs [B, T, cell.output_size] and the final NTMState.
