@@ -16,7 +16,7 @@ BITS = 8  # per vector
 class CopyTask(Task):
     """Repeat a sequence of random 8-bit vectors after its end.
 
-    The layout is the reference's. With length 3, time runs to the right:
+    The layout is the same as in the reference, camigord/Neural-Turing-Machine. With length 3, time runs to the right:
 
         start flag   1 . . . . . . .
         bits         . x y z . . . .

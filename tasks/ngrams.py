@@ -80,7 +80,7 @@ class NGrams(Task):
         )
 
     def optimal_bits(self, batch):
-        """The cost of the best estimator that does not know the table: [B].
+        """The cost in bits of the best estimator that does not know the table: [B].
 
         It predicts 1 with probability (N1 + 1/2) / (N1 + N0 + 1). N1 and N0 count the ones and the zeros that followed
         earlier occurrences of the context (section 4.4; Murphy 2012, "Machine learning: a probabilistic perspective").

@@ -90,7 +90,7 @@ class Task(abc.ABC):
         if len(size) != len(self.size_names):
             raise ValueError(f"a size of {self.name} is {' x '.join(self.size_names)}")
         if min(size) < self.smallest:
-            raise ValueError(f"the size of {self.name} begins at {self.smallest}")
+            raise ValueError(f"each number in a size of {self.name} must be at least {self.smallest}")
         if self.num_steps(*size) > MAX_STEPS:
             raise ValueError(f"a sequence has {self.num_steps(*size)} steps, more than {MAX_STEPS}")
 

@@ -125,13 +125,13 @@ def test_impossible_bounds_are_refused(task):
 
 
 def test_sizes_that_no_sequence_has_are_refused(task):
-    with pytest.raises(ValueError, match="begins at"):
+    with pytest.raises(ValueError, match="must be at least"):
         task.check((task.smallest - 1,) * len(task.size_names))
     with pytest.raises(ValueError, match=" x ".join(task.size_names)):
         task.check((*task.largest, 3))
 
 
-def test_optimal_bits_are_at_most_one_per_bit(task):
+def test_optimal_bits_are_not_far_above_one_per_bit(task):
     batch = task.batch(SEED, 3)
     least = task.optimal_bits(batch).numpy()
     assert least.shape == (3,) and np.all(least >= 0)
