@@ -54,7 +54,11 @@ def main(argv=None) -> int:
 
 
 def _parser():
-    parser = Parser(prog="evaluate.py", description="Measures the errors of trained weights at several lengths.")
+    parser = Parser(
+        prog="evaluate.py",
+        description="Measures the errors of trained weights at several lengths. The brackets after an option hold its "
+        "default.",
+    )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--run-dir", type=nonempty, metavar="DIR", help="a run directory, made by train.py")
     source.add_argument("--weights", type=Path, metavar="FILE", help="a .keras file, written by model.save")
@@ -74,7 +78,7 @@ def _parser():
         "--lengths",
         type=_lengths,
         metavar="L,L,...",
-        help="sizes of the sequences; write 10x20 for a size with two numbers (the task's report sizes)",
+        help="sizes of the sequences; a size of two numbers is written as 10x20 (the task's report sizes)",
     )
     parser.add_argument(
         "--sequences",
@@ -87,7 +91,7 @@ def _parser():
         "--memory-locations",
         type=COUNT,
         metavar="N",
-        help="measure the weights in an NTM with a longer memory, N locations (those of the model)",
+        help="measure the weights in an NTM with a longer memory of N locations (the model's number of locations)",
     )
     parser.add_argument("--seed", type=whole_number(0), default=0, metavar="N", help="determines the sequences (0)")
     parser.add_argument(
