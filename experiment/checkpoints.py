@@ -44,7 +44,7 @@ def checkpoints(run_dir: Path) -> list:
 
 
 def candidates(run_dir: Path, name: str | None) -> list:
-    """The directory of the named checkpoint alone, or those of all checkpoints, newest first, if `name` is None."""
+    """The directory of the named checkpoint. If `name` is None: the directories of all checkpoints, newest first."""
     return checkpoints(run_dir) if name is None else [checkpoint_path(run_dir, name)]
 
 
@@ -102,7 +102,7 @@ def restore(variables, prefix):
         prefix: as in `read_tensors`.
 
     Raises:
-        CheckpointError: a file is missing or damaged, or a variable is missing or has another shape.
+        CheckpointError: a file is missing or damaged, or the checkpoint lacks a variable or holds another shape of it.
     """
     tensors = read_tensors(prefix)
     for name, variable in variables.items():

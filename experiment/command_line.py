@@ -84,7 +84,7 @@ def whole_number(smallest: int, largest: int = 2**31 - 1):
     return parse
 
 
-COUNT = whole_number(1, 2**20)  # an argument type: a number of things
+COUNT = whole_number(1, 2**20)  # an argument type: a whole number from 1 to 2**20
 
 
 def nonempty(text: str) -> str:

@@ -71,7 +71,7 @@ class TrainingOptions:
     batch_size: int = option(COUNT, "sequences per update")
     weight_noise: float = option(number_from_zero, "std of the noise on the weights during an update")
     clip_ratio: float = option(
-        number_from_zero, "clip the gradient norm to N times a running mean of past norms; 0: do not clip"
+        number_from_zero, "clip the gradient norm to N times a running mean of past clipped norms; 0: do not clip"
     )
 
 
@@ -120,7 +120,7 @@ class Config:
 
     @classmethod
     def from_json(cls, content: dict) -> "Config":
-        """The configuration in a config.json. A missing field of a section gets the default of the section's class.
+        """The configuration in a config.json. A missing field gets its default, except in the section `run`.
 
         Raises:
             ValueError, KeyError, TypeError, AttributeError: the content is not a configuration.

@@ -12,7 +12,7 @@ from ntm import plots
 
 
 def draw_figures(run, trainer, observer: Observer, seed: int):
-    """Draws the figures of a run at its current iteration. If a figure cannot be written, prints a message and goes on.
+    """Draws the figures of a run at its current iteration. If a figure cannot be written, prints a message and returns.
 
     Args:
         run: RunDirectory.

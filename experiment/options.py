@@ -88,7 +88,7 @@ def _add_section(group, section):
 
 def _add_shared(group, sections):
     """Adds the options of all tasks, or of all models. `sections` is a dict from names to default values."""
-    owners = {}  # names of fields -> pairs of help text and default -> tasks or models that have them
+    owners = {}  # field name -> (help text, default) -> tasks or models with this help text and default
     for name, section in sections.items():
         for field in _option_fields(section):
             entry = field.metadata["help"], _text(getattr(section, field.name))

@@ -34,7 +34,7 @@ PRESETS = {
     },
 }
 
-# The sizes in the paper's tables 1 to 3 that differ from 100 units and one head of each kind. For priority sort the
+# The sizes in the paper's tables 1 to 3, unless they are 100 units and one head of each kind. For priority sort the
 # paper's NTM has a controller of two layers with 100 units each. Ours has one layer of 200.
 PAPER_MODELS = {
     ("copy", "lstm"): {"controller_units": 256},
@@ -81,9 +81,9 @@ RECIPES = {
         "training": {"weight_noise": 0.02},
     },
     # A feedforward controller remembers only through the memory. With many heads or many steps, and with sharp
-    # addressing by location, its gradients reach 1e10 and more. Three changes help: smaller weights and steps; clipping
-    # inside the steps; and, in tasks that need no addressing by location, write heads that address by content and less
-    # sharply.
+    # addressing by location, its gradients reach 1e10 and more. Three changes help: smaller weights and a lower
+    # learning rate; clipping at every time step; and, in tasks that need no addressing by location, write heads that
+    # address by content and less sharply.
     ("associative-recall", "ntm-feedforward"): {
         "model": {"recurrent_std": 0.05, "heads_std": 0.05, "gradient_clip": 0.1},
         "optimizer": {"learning_rate": 3e-4},

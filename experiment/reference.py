@@ -9,7 +9,7 @@ from ntm import NTM
 from ntm.addressing import AddressingParameters
 from ntm.heads import HeadParameters
 
-# Options of the NTM that give the reference's architecture. All sizes that are missing here come from the checkpoint.
+# Options of the NTM that give the reference's architecture. The checkpoint gives the missing sizes, except N.
 ARCHITECTURE = {
     "read_heads": 1,
     "write_heads": 1,

@@ -16,8 +16,8 @@ from tasks.sampling import random_integers
 # The noise on the weights is a slice of a table, at one of this many offsets. New draws would double an update's time.
 _NOISE_OFFSETS = 2**20
 
-# Gradient clipping compares a norm with a running mean of past clipped norms, over about 100 updates and at least
-# _LEAST_NORM. The lower bound keeps rare hard sequences useful when nearly all sequences are easy.
+# Gradient clipping compares a norm with a running mean of past clipped norms. The mean covers about 100 updates. The
+# lower bound of the mean, _LEAST_NORM, keeps rare hard sequences useful when nearly all sequences are easy.
 _NORM_DECAY, _LEAST_NORM = 0.99, 0.01
 
 
@@ -65,7 +65,7 @@ class Trainer:
         self.weights = keras.Variable(_flatten(model.trainable_variables), name="weights")
         optimizer.build([self.weights])
         self.loss, self.batch_size = LOSSES[loss], batch_size
-        # The seed and the noise are variables: constants would be compiled in, and each seed would compile again.
+        # The seed and the noise are variables. XLA would compile constants in, and compile again for each seed.
         self.seed = tf.Variable(stream(seed, TRAINING), trainable=False)
         self.clip_ratio = clip_ratio
         self._noise = None
@@ -136,7 +136,7 @@ class Trainer:
         self.weights.assign(_flatten(variables))
         first = tf.identity(self.iteration)
         # The seed is a loop variable. If it were constant in the loop, XLA would compile in the offsets of the noise,
-        # and each seed would compile again.
+        # and would compile again for each seed.
         start = first, fold_in(self.seed, first), tf.identity(self._totals), True, tf.identity(self._gradient)
         iteration, _, totals, finite, gradient = tf.while_loop(go_on, update, start)
         self.iteration.assign(iteration)
