@@ -1,4 +1,4 @@
-"""Does the LSTM state that the reference carries from one training sequence to the next explain how it learned?
+"""Does carrying the LSTM state from one training sequence to the next explain how the reference learned?
 
 Trains the reference preset with the state carried over, which the reference does by accident:
 `python -m benchmarks.carried_state --seeds=3`. Compare with `python train.py --preset=reference`.

@@ -1,4 +1,4 @@
-"""Does every seed learn, how soon, and does it last? Trains several seeds and draws their errors.
+"""Does every seed learn, how soon, and does success last? Trains several seeds and draws their errors.
 
 `python -m benchmarks.convergence --seeds=20 --jobs=2 [any option of train.py]`. A second call resumes the runs that the
 first one did not finish. --dir holds the runs, convergence.csv with a row per seed, and convergence.png.
@@ -170,7 +170,7 @@ def read_curve(run_dir: Path):
 
 
 def summary(rows: list, options: str) -> Iterator:
-    """Yields lines with the results of all seeds, for a table of settings."""
+    """Yields lines that summarise the results of all seeds."""
     solved = sorted(row["solved_at"] for row in rows if row["solved_at"] is not None)
     yield f"options: {options}"
     yield f"solved: {len(solved)} of {len(rows)}" + (

@@ -17,7 +17,7 @@ LENGTH = 20  # of the copied sequences: 42 steps
 
 
 def keras_use(repeats):
-    """what a Keras user gets, copy of length 20, 128 x 20, LSTM of 100: calls, predict, fit, and NTMLayer"""
+    """what a Keras user runs: calls, predict, fit, NTMLayer; copy of length 20, memory 128 x 20, LSTM of 100 units"""
     task, model = CopyTask(), NTM(8)
     one, hundred = (task.batch(stream(0, REPORT), size, LENGTH).inputs for size in (1, 100))
     model(one)
@@ -67,7 +67,7 @@ def _fit_time(model, task, repeats):
 
 
 def _layers(inputs, repeats):
-    """Outputs and all gradients, eager code calling a tf.function, at batch 1."""
+    """Times each layer's outputs and all gradients at batch 1. Eager code calls a tf.function."""
     times = {}
     layers = {
         "ntm.NTMLayer": NTMLayer(return_sequences=True),

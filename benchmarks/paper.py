@@ -1,6 +1,6 @@
 """Draws figures of the paper from pretrained weights: `python -m benchmarks.paper --figure=8`.
 
-Each figure is written to --out as figure8.png and so on, and the counts behind its claim are printed.
+Writes the figure to --out as figure8.png and so on. Also prints the counts that the figure illustrates.
 """
 
 import sys
@@ -39,13 +39,16 @@ def main(argv=None) -> int:
 
 
 def repeat_copy_beyond(task, model, sequences):
-    """Figure 8: repeat copy of twice the length, and of twice the repeats, that training had."""
+    """Figure 8: repeat copy with twice the largest length of training, and with twice the largest number of repeats."""
     sizes = (20, 10), (10, 20)
     for size in sizes:
         exact, markers = count_repetitions(task, model, size, sequences)
         size_name = "x".join(map(str, size))
         print(f"{size_name}, {sequences} sequences: sequences with an exact copy in each repetition: {exact.tolist()}")
-        print(f"{size_name}, {sequences} sequences: sequences with an end marker after it: {markers.tolist()}")
+        print(
+            f"{size_name}, {sequences} sequences: sequences with an end marker after each repetition: "
+            f"{markers.tolist()}"
+        )
     observer = Observer(model, task)
     return plots.generalisation([observer.observe(size, stream(0, PICTURES)).answer() for size in sizes])
 

@@ -94,7 +94,7 @@ def train(root: Path, task: str, model: str, seed: int, sequences: int):
 
 
 def refuse_other_settings(run_dir: Path, wanted: Config, iterations: int):
-    """Raises RunError if a run has other settings than `wanted`, with this number of iterations."""
+    """Raises RunError unless a run has this number of iterations and the model, optimizer and training of `wanted`."""
     kept = load_config(run_dir)
     for what, was, now in (
         ("iterations", kept.run.iterations, iterations),
@@ -165,7 +165,7 @@ def spread(rows: list, column: str) -> str:
 
 
 def number(value: float) -> str:
-    """A number with three digits and at most three decimals. From 100 on it has one decimal, from 1,000 on none."""
+    """A number with three significant digits. From 100 on it has one decimal, from 1,000 on none."""
     if 0 < value < 0.001:
         return "< 0.001"
     return f"{value:.3g}" if value < 100 else f"{value:,.1f}" if value < 1000 else f"{value:,.0f}"

@@ -1,7 +1,7 @@
-"""How fast is it, compared with other ways, and how does the time grow? `make bench`: seven minutes on two idle cores.
+"""How fast is the NTM, compared with other implementations, and how does its time grow with each size?
 
-Every time is a median of repeats after a warm-up. Times depend on the machine. Ratios of one run are more reliable.
-The JSON file has the same rows as the table.
+`make bench` takes seven minutes on two idle cores. Every time is a median of repeats after a warm-up. Times depend on
+the machine. Ratios of one run are more reliable. The JSON file has the same rows as the table.
 """
 
 import dataclasses
@@ -34,8 +34,10 @@ def main(argv=None) -> int:
     parser.add_argument(
         "--repeats", type=whole_number(5), default=5, metavar="N", help="repeats of each measurement (default 5)"
     )
-    parser.add_argument("--sections", default=",".join(SECTIONS), metavar="S,S,...", help="(default: %(default)s)")
-    parser.add_argument("--json", type=Path, default=Path("runs/bench.json"), help="(default %(default)s)")
+    parser.add_argument(
+        "--sections", default=",".join(SECTIONS), metavar="S,S,...", help="sections to run (default %(default)s)"
+    )
+    parser.add_argument("--json", type=Path, default=Path("runs/bench.json"), help="output file (default %(default)s)")
     arguments = parser.parse_args(argv)
     names = arguments.sections.split(",")
     for name in names:
@@ -79,7 +81,7 @@ def machine() -> str:
 
 
 def updates(repeats):
-    """an update of the weights, copy, lengths 1 to 20, 128 x 20, LSTM of 100"""
+    """an update of the weights; copy of lengths 1 to 20, memory 128 x 20, LSTM of 100 units"""
     single = update_time(repeats)
     without = update_time(repeats, optimizer=without_optimizer())
     yield Row("batch 1", single, "ms")
@@ -103,7 +105,7 @@ def forward(repeats):
 
 
 def growth(repeats):
-    """an update as memory, sequence, shift range or batch grows; a constant time per unit means linear growth"""
+    """time of an update as memory, sequence, shift range or batch grows; constant time per unit means linear growth"""
     for what, unit, cases in (
         ("N", "us per location", [(n, {"memory_locations": n, "length": 10}) for n in (128, 1024, 8192, 65536)]),
         ("T", "us per step", [(2 * n + 2, {"length": n}) for n in (9, 99, 999)]),

@@ -16,7 +16,7 @@ LOCATIONS, LENGTH = 1024, 499  # the update whose memory is measured; 499 vector
 
 
 def start(repeats):
-    """from typing `python train.py` to the first update, the programs compiled, and the memory that XLA plans"""
+    """time from typing `python train.py` to the first update, the programs compiled, and the memory that XLA plans"""
     cold = statistics.median(start_time(TF_XLA_FLAGS="") for _ in range(repeats))
     yield Row("python train.py, import to first update, the first time", cold, "s")
     with tempfile.TemporaryDirectory() as directory:  # fills the program cache
