@@ -122,7 +122,10 @@ def lstm(inputs, reads, state, kernel, recurrent_kernel, bias):
 
 
 def step(cell, inputs, state):
-    """One step of an NTMCell with an LSTM controller. Takes and returns a list as `NTMState.flat`, and the output."""
+    """One step of an NTMCell with an LSTM controller.
+
+    `state` is a list as from `NTMState.flat`. Returns the output and the next state, a list of the same kind.
+    """
     memory, read_weightings, write_weightings, read_vectors, hidden, cell_state = state
     weights = [np.asarray(w) for w in (cell.controller.kernel, cell.controller.recurrent_kernel, cell.controller.bias)]
     hidden, cell_state = lstm(inputs, read_vectors.reshape(len(inputs), -1), (hidden, cell_state), *weights)

@@ -11,7 +11,7 @@ import oracle
 from ntm import addressing
 from ntm.addressing import AddressingParameters
 
-# Batch, heads, locations, width and shift range. All differ, so that swapped axes cannot pass.
+# Batch, heads, locations, width and shift range. No tensor has two axes of one size, so that swapped axes cannot pass.
 B, H, N, W, S = 2, 3, 7, 4, 2
 
 
@@ -65,7 +65,7 @@ def test_agrees_with_the_oracle(stage, compiled, given_values, rng):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("stage", STAGES)
-def test_valuesgive_the_result_of_tensors(stage, dtype, given_values, rng):
+def test_arrays_give_the_result_of_tensors(stage, dtype, given_values, rng):
     values = [argument.astype(dtype) for argument in arguments_of(stage, given_values, rng)]
     expected = function_of(stage)(*map(tf.constant, values))
     assert expected.dtype == dtype
@@ -89,7 +89,7 @@ SHAPES = {
 
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("stage, name", [(stage, name) for stage in STAGES for name in STAGES[stage]])
-def test_an_argument_of_another_rank_or_size_is_named(stage, name, compiled, given_values, rng):
+def test_an_argument_of_the_wrong_rank_is_named(stage, name, compiled, given_values, rng):
     position, arguments = STAGES[stage].index(name), arguments_of(stage, given_values, rng)
     called = {"content": "content_weightings"}.get(name, name)
     if stage in ("shift", "sharpen") and position == 0:

@@ -97,7 +97,7 @@ class Subclassed(keras.Model):
         (Subclassed, "needs a functional or Sequential model"),
     ],
 )
-def test_a_model_without_exactly_one_ntm_that_can_be_found_is_refused(make, message, sequence, drawn, tmp_path):
+def test_a_model_is_refused_unless_it_has_exactly_one_ntm_that_can_be_found(make, message, sequence, drawn, tmp_path):
     with pytest.raises(ValueError, match=message):
         fit(make(), MemoryMap(sequence, tmp_path))
     assert drawn == []

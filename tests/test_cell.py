@@ -90,7 +90,7 @@ def test_a_random_state_has_the_distribution_of_the_reference():
     cell = NTMCell(initial_state="random")
     cell.build((None, I))
     state = cell.initial_state(50, seed=[1, 2])
-    # The normal distribution is truncated at two stds, which reduces its std by the factor 0.88.
+    # The normal distribution is truncated at two stds, which multiplies its std by 0.88.
     for tensor, mean, std in ((state.memory, 0.5, 0.2), (state.read_weightings, 0.4, 0.1)):
         assert abs(np.mean(tensor) - mean) < 0.01
         assert abs(np.std(tensor) - 0.88 * std) < 0.01
@@ -156,7 +156,7 @@ def test_negative_initial_values_are_allowed_unless_they_are_stds():
             InitialValues(**{field.name: -1})
 
 
-def test_numpys_numbers_and_booleans_are_options():
+def test_numpy_numbers_and_booleans_are_accepted_as_options():
     NTMCell(memory_locations=np.int64(7), output_reads=np.bool_(True), smallest_strength=np.float32(0))
 
 

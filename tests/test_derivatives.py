@@ -1,4 +1,4 @@
-"""The derivatives written by hand at the limits of the float range."""
+"""Tests the hand-written derivatives at the limits of the float range."""
 
 import numpy as np
 import pytest

@@ -9,7 +9,7 @@ from tasks import TASKS
 COPY = Path(__file__).parent.parent / "examples" / "copy_fit.py"
 
 
-def test_copy_fit_learns_from_sequences_laid_out_as_train_pys(rng):
+def test_copy_fit_runs_on_sequences_with_the_layout_of_the_copy_task(rng):
     source = COPY.read_text()
     assert source.count("10_000") == source.count("1000") == 1
     example = {}

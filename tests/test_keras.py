@@ -1,6 +1,6 @@
-"""What Keras users do with NTMLayer, NTM and NTMCell, one row of the table a test.
+"""Tests NTMLayer, NTM and NTMCell as Keras users use them, one use in each test.
 
-Compilation takes most of the time. The rows therefore share layers: XLA compiles a layer's program once for each kind
+Compilation takes most of the time. The tests therefore share layers: XLA compiles a layer's program once for each kind
 of arguments, however many models hold the layer.
 """
 
@@ -23,7 +23,7 @@ RNG = np.random.default_rng(7)
 INPUTS = tf.constant(RNG.normal(size=(2 * B, T, I)), tf.float32)
 INPUT_ARRAY = INPUTS.numpy()
 TARGETS = RNG.integers(0, 2, (2 * B, 1)).astype("float32")
-# Functions of tf.data stay compiled, as they should.
+# Hides a warning that functions of tf.data are not run eagerly. These tests do not need them to be.
 EAGER_FUNCTIONS = pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
 LOSS = keras.losses.BinaryCrossentropy(from_logits=True)
 
@@ -72,13 +72,13 @@ def close(one, other, tolerance=1e-5):
 
 @pytest.fixture(scope="module")
 def shared():
-    """A layer whose programs every row without a mask shares."""
+    """One layer for all tests without a mask, so that they share its compiled programs."""
     return layer()
 
 
 @pytest.fixture(scope="module")
 def model(shared):
-    """A compiled model without jit_compile that rows may train further."""
+    """A model that is compiled without jit_compile. Tests may train it further."""
     return compiled(functional(shared), weighted_metrics=[])
 
 

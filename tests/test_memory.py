@@ -83,7 +83,7 @@ def test_arrays_of_float32_give_the_result_of_tensors(values):
         ("add_vectors", "[B, Q, W] with B=2 and Q=2 and W=4, not [2, 4]"),
     ],
 )
-def test_an_argument_of_another_rank_is_named(name, expected, values):
+def test_an_argument_of_the_wrong_rank_is_named(name, expected, values):
     arguments = dict(zip(("memory", "weightings", "erase_vectors", "add_vectors"), values(2)))
     arguments[name] = arguments[name][0]
     with pytest.raises(ValueError, match=re.escape(f"{name} must have the shape {expected}")):

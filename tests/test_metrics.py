@@ -77,7 +77,7 @@ def masked_logits(logits, mask):
 
 
 def values_of_functions(targets, logits, mask):
-    """The costs of each sequence that the objects should be the means of, [3, B], in the order of OBJECTS."""
+    """The costs of each sequence, [3, B], in the order of OBJECTS. Each object should give the mean of one row."""
     tensors = [tf.cast(value, tf.float32) for value in (targets, logits, mask)]
     functions = metrics.cross_entropy, metrics.hamming_distance, metrics.bits_per_sequence
     return np.array([function(*tensors) for function in functions])

@@ -35,7 +35,8 @@ def test_copy_is_exact_at_the_longest_trained_length_and_at_six_times_that_lengt
         ("repeat-copy", "10x10", 5),
         # No sequence in 1,000 had errors. A sequence with errors has 9 wrong bits.
         ("associative-recall", "12", 0.4),
-        # The mean was 13.5, with a std of 5 per sequence. The limit is five stds of a mean over 100 sequences higher.
+        # The mean was 13.5, with a std of 5 per sequence. The limit is 13.5 plus five stds of a
+        # mean over 100 sequences.
         ("priority-sort", "20", 16),
     ],
 )

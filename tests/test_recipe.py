@@ -11,13 +11,13 @@ from ntm import NTM, InitialValues
 from ntm.recipe import recipe_initial_values, recipe_optimizer
 
 
-def test_the_optimizer_is_train_pys():
+def test_train_py_uses_the_same_optimizer():
     expected = build_trainer(default_config()).optimizer.get_config()
     found = recipe_optimizer().get_config()
     assert {**found, "name": None} == {**expected, "name": None}
 
 
-def test_the_initial_values_are_train_pys():
+def test_train_py_uses_the_same_initial_values():
     model = default_config().model
     expected = {field.name: getattr(model, field.name) for field in dataclasses.fields(InitialValues)}
     assert dataclasses.asdict(recipe_initial_values()) == expected

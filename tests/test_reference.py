@@ -1,4 +1,4 @@
-"""Loads the reference's checkpoint: files that the tests write, and its own files where they are available."""
+"""Loads checkpoints of the reference: files that the tests write, and the published files where they are available."""
 
 import json
 import os

@@ -126,7 +126,7 @@ def test_new_runs_get_directories_of_their_own_and_resume_takes_the_newest(tmp_p
 
 
 def test_a_run_that_started_from_a_checkpoint_can_resume_at_step_0(finished, here, monkeypatch):
-    """This is the state of a run that was killed before its first checkpoint."""
+    """If such a run is killed before it writes a checkpoint, only step-0 is there to resume from."""
     monkeypatch.setattr(solved, "SEQUENCES", 2)
     arguments = [*SMALL, "--iterations=40", "--checkpoint=whole/checkpoints/step-600"]
     assert train.main([*arguments, "--run-dir=warm"]) == 0

@@ -123,7 +123,7 @@ def test_clipping_changes_the_gradient_of_every_weight_and_no_output(cell, input
 
 @pytest.mark.parametrize("cell", ["lstm", "feedforward", "reference"], indirect=True)
 def test_gradients_agree_with_finite_differences(cell, inputs, mask):
-    """This test uses no automatic differentiation: finite differences of the loss, with step 1e-6."""
+    """The expected gradients are finite differences of the loss, with step 1e-6."""
     weights = [cell.controller.recurrent_kernel, cell.heads.kernel]
 
     @tf.function(autograph=False)
