@@ -78,8 +78,8 @@ def heads_gradient(residuals, cells, written_cells, d_after):
         d_after: StateGradients of the state that the step leaves.
 
     Returns:
-        The gradient of the HeadParameters, and StateGradients of the state before the step. Their read vectors and
-        controller are empty: those gradients come through the controller.
+        The gradient of the HeadParameters, and StateGradients of the state before the step. The fields read_vectors and
+        controller are empty: `controller_gradient` computes them.
     """
     d_read = read_gradient(written_cells, residuals.read_weightings, d_after.read_vectors)
     d_reading = addressing_gradient(residuals.reading, written_cells, d_after.read_weightings + d_read.weightings)

@@ -26,7 +26,7 @@ class Trace(NamedTuple):
     """What happened at each step. Every tensor begins with the axes [B, T]."""
 
     state: NTMState  # the states that the steps left, such as trace.state.memory [B, T, N, W]
-    heads: HeadParameters  # what the heads were told, such as trace.heads.gates [B, T, H]
+    heads: HeadParameters  # the heads' parameters, such as trace.heads.gates [B, T, H]
     stages: AddressingStages  # weightings after each stage of addressing, [B, T, H, N]; read heads first
 
 
