@@ -12,7 +12,7 @@ import tensorflow as tf
 from experiment import atomic
 from experiment.errors import CheckpointError, first_line
 
-KEPT_CHECKPOINTS = 5  # a run keeps its newest checkpoints, at most this many
+KEPT_CHECKPOINTS = 5  # number of checkpoints that a run keeps, the newest ones
 PREFIX = "model.ckpt"
 
 

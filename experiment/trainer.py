@@ -13,7 +13,8 @@ from ntm.metrics import LOSSES, bits_per_sequence, hamming_distance
 from ntm.options import check_choice, check_integer, check_number
 from tasks.sampling import random_integers
 
-# The noise on the weights is a slice of a table, at one of this many offsets. New draws would double an update's time.
+# The noise on the weights is a slice of a table, at a random offset below this number. New draws would double an
+# update's time.
 _NOISE_OFFSETS = 2**20
 
 # Gradient clipping compares a norm with a running mean of past clipped norms. The mean covers about 100 updates. The
@@ -40,7 +41,7 @@ class Trainer:
             (Graves, Mohamed and Hinton 2013, "Speech recognition with deep recurrent neural networks"). The metrics are
             measured with the noise.
         clip_ratio: clips the gradient norm to `clip_ratio` times a running mean of past clipped norms (at least 0.01).
-            0 does not clip. Once a task is learned the norms are small, and the gradient of one hard sequence may be a
+            0: no clipping. Once a task is learned the norms are small, and the gradient of one hard sequence may be a
             million times larger; without clipping it would destroy the weights. With clipping, a gradient that is not
             finite counts as 0, and so does a gradient whose norm overflows (from 1e19 on).
         seed: the run's seed.
