@@ -17,7 +17,7 @@ with start():
     from experiment.seeds import REPORT, stream
     from ntm import NTM
 
-AVERAGED = 1000  # the metrics are means over this many iterations at the end of each tenth of the run
+AVERAGED = 1000  # iterations at the end of each tenth of the run; the printed metrics are means over them
 
 
 class CarryingNTM(NTM):

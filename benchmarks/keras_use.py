@@ -1,4 +1,4 @@
-"""Times what a Keras user does: calls, `predict` and `fit`, and an NTMLayer compared with `keras.layers.RNN`."""
+"""Times calls, `predict` and `fit` of a Keras model, and compares an NTMLayer with `keras.layers.RNN`."""
 
 import time
 
