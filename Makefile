@@ -1,4 +1,4 @@
-# Each target first installs the packages it needs. It requires only Python 3.11 or later.
+# Every target except `clean` first installs the packages that it needs. You only need Python 3.11 or later.
 
 PYTHON ?= python3
 BIN := .venv/bin
