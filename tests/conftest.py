@@ -1,3 +1,6 @@
+import shutil
+
+import filelock
 import hypothesis
 import numpy as np
 import pytest
@@ -7,8 +10,10 @@ import experiment.command_line
 with experiment.command_line.start():
     import keras
 
+    import reuse
+    import train
     from commands import SMALL, start
-    from experiment import solved
+    from experiment import loop, solved, start_or_resume
     from experiment.build import build_trainer
     from experiment.config import default_config
     from experiment.run_directory import RunDirectory
@@ -51,25 +56,54 @@ def workspace(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def finished(workspace):
-    """An uninterrupted run of 600 iterations in a process of its own, and its output."""
+def finished(workspace, tmp_path_factory, worker_id):
+    """An uninterrupted run of 600 iterations in a process of its own, and its output.
+
+    The workers of pytest-xdist share the run. Each has a copy in its workspace.
+    """
+    common = tmp_path_factory.getbasetemp()
+    if worker_id != "master":
+        common = common.parent
+    made = common / "finished"
+    with filelock.FileLock(common / "finished.lock"):
+        if not made.exists():
+            _finish(made)
+    shutil.copytree(made, workspace, dirs_exist_ok=True)
+    return workspace / "whole", (made / "out").read_text(), (made / "err").read_text()
+
+
+def _finish(directory):
+    directory.mkdir()
     process = start(
         "train.py",
         *SMALL,
         "--iterations=600",
         "--run-dir=whole",
         "--figures",
-        cwd=workspace,
-        XLA_FLAGS=f"--xla_dump_to={workspace / 'xla'}",
+        cwd=directory,
+        XLA_FLAGS=f"--xla_dump_to={directory / 'xla'}",
         TF_XLA_FLAGS="",  # XLA does not dump programs that come from the cache
     )
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
-    return workspace / "whole", out, err
+    (directory / "out").write_text(out)
+    (directory / "err").write_text(err)
+
+
+@pytest.fixture(scope="session")
+def compiled_once():
+    """Runs of equal configurations in this process share their compiled programs."""
+    shared = reuse.Reuse()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(start_or_resume, "build_trainer", shared.trainer)
+        patch.setattr(train, "build_trainer", shared.trainer)
+        patch.setattr(loop, "Evaluator", shared.evaluator)
+        patch.setattr(loop, "Observer", shared.observer)
+        yield
 
 
 @pytest.fixture
-def here(workspace, monkeypatch):
+def here(workspace, compiled_once, monkeypatch):
     monkeypatch.chdir(workspace)
     monkeypatch.setattr(solved, "SEQUENCES", 200)  # fewer than in a real run, to save time
     return workspace

@@ -13,9 +13,7 @@ import pytest
 
 import train
 from commands import SMALL, losses, refused, start, tensors
-from experiment import solved
 from experiment.checkpoints import checkpoints
-from experiment.load import load_run
 from experiment.metrics_file import COLUMNS, read_metrics
 from experiment.solved import read_solved
 
@@ -24,17 +22,15 @@ LONG = [*SMALL, "--iterations=6000"]
 
 
 @pytest.fixture(scope="module")
-def long(workspace):
+def long(workspace, compiled_once):
     assert train.main([*LONG, f"--run-dir={workspace / 'long'}"]) == 0
     return workspace / "long"
 
 
-@pytest.mark.parametrize("earliest", [20, 1000])
-def test_a_killed_run_resumes_bit_for_bit(long, workspace, earliest):
-    run_dir = workspace / f"killed-{earliest}"
-    process = start("train.py", *LONG, f"--run-dir={run_dir.name}", cwd=workspace)
+def kill(process, run_dir, rows):
+    """Kills a training process at a random moment after `rows` rows of metrics."""
     try:
-        while not (run_dir / "metrics.csv").exists() or len(losses(run_dir)) < earliest / 20:
+        while not (run_dir / "metrics.csv").exists() or len(losses(run_dir)) < rows:
             assert process.poll() is None, process.communicate()
             time.sleep(0.005)
         time.sleep(random.uniform(0, 0.1))
@@ -42,25 +38,29 @@ def test_a_killed_run_resumes_bit_for_bit(long, workspace, earliest):
         process.kill()
     process.communicate()
     assert not (run_dir / "checkpoints" / "step-6000").exists()
-    resumed = start("train.py", "--resume", f"--run-dir={run_dir.name}", cwd=workspace)
-    _, err = resumed.communicate(timeout=300)
-    assert resumed.returncode == 0, err
+
+
+def test_a_run_that_is_killed_twice_resumes_bit_for_bit(long, here):
+    """The first kill comes before or near the first checkpoint."""
+    run_dir = here / "killed"
+    kill(start("train.py", *LONG, "--run-dir=killed", cwd=here), run_dir, rows=1)
+    kill(start("train.py", "--resume", "--run-dir=killed", cwd=here), run_dir, rows=50)
+    assert train.main(["--resume", "--run-dir=killed"]) == 0
     assert losses(run_dir) == losses(long)
     expected = tensors(long, 6000)
     for name, tensor in tensors(run_dir, 6000).items():
         np.testing.assert_array_equal(tensor, expected[name], err_msg=name)
 
 
-def test_a_second_process_is_refused_and_closed_output_ends_the_run(workspace):
-    process = start("train.py", *SMALL, "--iterations=10000000", "--run-dir=piped", cwd=workspace)
+def test_a_second_command_is_refused_and_closed_output_ends_the_run(here, capsys):
+    process = start("train.py", *SMALL, "--iterations=10000000", "--run-dir=piped", cwd=here)
     assert process.stdout.readline() and process.stdout.readline()
-    second = start("train.py", "--resume", "--run-dir=piped", cwd=workspace)
-    out, err = second.communicate(timeout=60)
-    assert (second.returncode, out, err) == (2, "", "train.py: error: piped is in use by another train.py\n")
+    line = refused(capsys, train.main, "--resume", "--run-dir=piped")
+    assert line == "train.py: error: piped is in use by another train.py\n"
     process.stdout.close()
     assert process.wait(timeout=60) == 128 + signal.SIGPIPE
     assert process.stderr.read() == ""
-    assert checkpoints(workspace / "piped")
+    assert checkpoints(here / "piped")
 
 
 def test_closed_output_and_a_signal_together_end_the_run_without_a_message(workspace):
@@ -107,9 +107,8 @@ def test_resume_falls_back_to_the_newest_undamaged_checkpoint(finished, here, ca
         np.testing.assert_array_equal(tensor, tensors(finished[0], 300)[name], err_msg=name)
 
 
-def test_new_runs_get_directories_of_their_own_and_resume_takes_the_newest(tmp_path, monkeypatch, capsys):
+def test_new_runs_get_directories_of_their_own_and_resume_takes_the_newest(here, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(solved, "SEQUENCES", 2)
     (tmp_path / "runs" / "copy-ntm-lstm-seed4").mkdir(parents=True)
     assert train.main([*SMALL, "--iterations=3", "--seed=4"]) == 0
     assert not list((tmp_path / "runs" / "copy-ntm-lstm-seed4").iterdir())
@@ -119,15 +118,15 @@ def test_new_runs_get_directories_of_their_own_and_resume_takes_the_newest(tmp_p
     newest = tmp_path / "runs" / "copy-ntm-lstm-seed4-2"
     assert json.loads((newest / "config.json").read_text())["iterations"] == 5
     # --checkpoint=step-5 means the newest run's checkpoint. The new run starts with the weights in it.
-    assert train.main([*SMALL, "--iterations=1", "--learning-rate=1e-30", "--checkpoint=step-5"]) == 0
-    started = tmp_path / "runs" / "copy-ntm-lstm-seed0"
-    for one, other in zip(load_run(started)[1].weights, load_run(newest)[1].weights, strict=True):
-        np.testing.assert_array_equal(one, other)
+    assert train.main([*SMALL, "--iterations=1", "--checkpoint=step-5"]) == 0
+    started = tensors(tmp_path / "runs" / "copy-ntm-lstm-seed0", 0)
+    for name, tensor in tensors(newest, 5).items():
+        if name.startswith("model/"):
+            np.testing.assert_array_equal(started[name], tensor, err_msg=name)
 
 
-def test_a_run_that_started_from_a_checkpoint_can_resume_at_step_0(finished, here, monkeypatch):
+def test_a_run_that_started_from_a_checkpoint_can_resume_at_step_0(finished, here):
     """If such a run is killed before it writes a checkpoint, only step-0 is there to resume from."""
-    monkeypatch.setattr(solved, "SEQUENCES", 2)
     arguments = [*SMALL, "--iterations=40", "--checkpoint=whole/checkpoints/step-600"]
     assert train.main([*arguments, "--run-dir=warm"]) == 0
     assert json.loads((here / "warm" / "config.json").read_text())["checkpoint"] == "whole/checkpoints/step-600"
@@ -137,7 +136,8 @@ def test_a_run_that_started_from_a_checkpoint_can_resume_at_step_0(finished, her
     assert float(before[0]["loss"]) < float(losses(finished[0])[0]["loss"])
 
 
-def test_an_option_that_an_old_run_lacks_has_its_default(here, capsys):
+def test_an_option_that_an_old_run_lacks_has_its_default(here, capsys, monkeypatch):
+    monkeypatch.setattr(train, "train_and_report", lambda run: 0)  # the run is made, but not trained
     assert train.main([*SMALL, "--weight-decay=0", "--iterations=20", "--run-dir=old"]) == 0
     path = here / "old" / "config.json"
     config = json.loads(path.read_text())

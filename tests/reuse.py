@@ -1,0 +1,43 @@
+"""Reuses compiled programs between the runs of a test process, because tracing and compiling them takes seconds."""
+
+import json
+
+from experiment.build import build_trainer
+from experiment.evaluation import Evaluator
+from experiment.observation import Observer
+
+
+class Reuse:
+    """Stands in for `build_trainer`, `Evaluator` and `Observer`. Equal arguments give an object that has been used."""
+
+    def __init__(self):
+        self._trainers, self._evaluators, self._observers = {}, {}, {}
+
+    def trainer(self, config):
+        """A Trainer in its initial state. Its compiled program does not depend on the seed."""
+        sections = config.to_json()
+        key = json.dumps([sections[name] for name in ("task", "model", "optimizer", "training")])
+        built = build_trainer(config)
+        trainer = self._trainers.setdefault(key, built)
+        if trainer is not built:
+            for variable, initial in zip(_variables(trainer), _variables(built), strict=True):
+                variable.assign(initial)
+        return trainer
+
+    def evaluator(self, model, task, largest, sequences, seed):
+        key = id(model), largest, sequences, str(seed)
+        return self._reused(self._evaluators, key, lambda: Evaluator(model, task, largest, sequences, seed))
+
+    def observer(self, model, task):
+        return self._reused(self._observers, id(model), lambda: Observer(model, task))
+
+    @staticmethod
+    def _reused(kept, key, make):
+        if key not in kept:
+            kept[key] = make()
+        return kept[key]
+
+
+def _variables(trainer):
+    noise = [] if trainer._noise is None else [trainer._noise]
+    return [*trainer.variables().values(), trainer._usual_norm, trainer.seed, *noise]
