@@ -10,6 +10,7 @@ import experiment.command_line
 with experiment.command_line.start():
     import keras
 
+    import evaluate
     import reuse
     import train
     from commands import SMALL, start
@@ -98,6 +99,7 @@ def compiled_once():
         patch.setattr(start_or_resume, "build_trainer", shared.trainer)
         patch.setattr(train, "build_trainer", shared.trainer)
         patch.setattr(loop, "Evaluator", shared.evaluator)
+        patch.setattr(evaluate, "Evaluator", shared.evaluator_of_weights)
         patch.setattr(loop, "Observer", shared.observer)
         yield
 

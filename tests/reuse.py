@@ -28,6 +28,18 @@ class Reuse:
         key = id(model), largest, sequences, str(seed)
         return self._reused(self._evaluators, key, lambda: Evaluator(model, task, largest, sequences, seed))
 
+    def evaluator_of_weights(self, model, task, largest, sequences, seed, *, carry_state):
+        """As `evaluator`, for a model that was loaded anew and does not train. Models of one class share a program."""
+        key = str(model.get_config()), task, largest, sequences, str(seed), carry_state
+        shared, evaluator = self._reused(
+            self._evaluators,
+            key,
+            lambda: (model, Evaluator(model, task, largest, sequences, seed, carry_state=carry_state)),
+        )
+        for variable, weight in zip(shared.variables, model.variables, strict=True):
+            variable.assign(weight)
+        return evaluator
+
     def observer(self, model, task):
         return self._reused(self._observers, id(model), lambda: Observer(model, task))
 

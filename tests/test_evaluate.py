@@ -48,9 +48,9 @@ def test_evaluate_repeats_the_table_of_a_run(finished, here, capsys):
 
 
 def test_evaluate_reads_a_saved_model(finished, here, capsys):
-    assert evaluate.main(["--weights=whole/model.keras", "--lengths=3", "--sequences=20"]) == 0
+    assert evaluate.main(["--weights=whole/model.keras", "--lengths=4", "--sequences=30"]) == 0
     saved = capsys.readouterr().out
-    assert evaluate.main(["--run-dir=whole", "--lengths=3", "--sequences=20"]) == 0
+    assert evaluate.main(["--run-dir=whole", "--lengths=4", "--sequences=30"]) == 0
     assert capsys.readouterr().out == saved
 
 
@@ -80,7 +80,7 @@ def test_a_size_of_two_numbers_and_a_model_without_memory(here, capsys, monkeypa
 def test_evaluate_gives_a_model_a_longer_memory(finished, here, capsys):
     found = []
     for options in ([], ["--memory-locations=9"], ["--memory-locations=40"]):
-        assert evaluate.main(["--run-dir=whole", "--lengths=12", "--sequences=20", "--format=json", *options]) == 0
+        assert evaluate.main(["--run-dir=whole", "--lengths=4", "--sequences=30", "--format=json", *options]) == 0
         found.append(json.loads(capsys.readouterr().out)["bits_per_sequence"])
     assert found[0] == found[1] != found[2]
     line = refused(capsys, evaluate.main, "--run-dir=whole", "--memory-locations=8")

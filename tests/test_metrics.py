@@ -161,11 +161,16 @@ def test_a_keras_object_is_made_again_from_its_configuration(kind):
     assert again.dtype == "float64" and again.name == "other"
 
 
-def compiled_network(masking):
-    """An NTM, compiled with all objects: with Masking before it, or with metrics that take `sample_weight`."""
+def small_rnn():
+    """A layer that compiles faster than an NTM."""
+    return keras.layers.SimpleRNN(O, return_sequences=True)
+
+
+def compiled_network(layer, masking=True):
+    """A layer, compiled with all objects: with Masking before it, or with metrics that take `sample_weight`."""
     sequence = keras.Input((None, 2))
     entry = keras.layers.Masking()(sequence) if masking else sequence
-    network = keras.Model(sequence, NTM(output_size=O, **SMALL)(entry))
+    network = keras.Model(sequence, layer(entry))
     network.compile(
         keras.optimizers.SGD(0.0),
         metrics.SequenceCrossEntropy(),
@@ -180,7 +185,7 @@ def test_fit_and_evaluate_measure_what_the_functions_measure(masking, rng):
     mask = (np.arange(T) < lengths[:, np.newaxis]).astype(np.float32)
     inputs = (rng.uniform(1, 2, size=(7, T, 2)) * mask[..., np.newaxis]).astype(np.float32)
     targets = rng.integers(0, 2, size=(7, T, O)).astype(np.float32)
-    network = compiled_network(masking)
+    network = compiled_network(NTM(output_size=O, **SMALL) if masking else small_rnn(), masking)
     expected = values_of_functions(targets, network(inputs), mask).mean(axis=1)
     weight = None if masking else mask
     history = network.fit(inputs, targets, sample_weight=weight, batch_size=3, shuffle=False, verbose=0).history
@@ -192,7 +197,7 @@ def test_fit_and_evaluate_measure_what_the_functions_measure(masking, rng):
 def test_a_compiled_model_is_loaded_with_its_loss_and_metrics_in_another_process(rng, tmp_path):
     inputs = rng.normal(size=(3, T, 2)).astype(np.float32)
     targets = rng.integers(0, 2, size=(3, T, O)).astype(np.float32)
-    network = compiled_network(masking=True)
+    network = compiled_network(small_rnn())
     network.fit(inputs, targets, verbose=0)
     network.save(tmp_path / "model.keras")
     np.savez(tmp_path / "data.npz", inputs=inputs, targets=targets)
@@ -211,7 +216,7 @@ def test_a_compiled_model_is_loaded_with_its_loss_and_metrics_in_another_process
 
 
 def test_early_stopping_knows_that_less_is_better(rng):
-    network = compiled_network(masking=True)
+    network = compiled_network(small_rnn())
     stopping = keras.callbacks.EarlyStopping(monitor="hamming_distance", patience=1)
     inputs, targets = rng.normal(size=(3, T, 2)), rng.integers(0, 2, size=(3, T, O))
     network.fit(inputs, targets, epochs=4, callbacks=[stopping], verbose=0)
