@@ -1,12 +1,25 @@
 """A compiled program of an NTMCell over sequences, for callers that do not compile anything themselves."""
 
+from typing import NamedTuple
+
 import keras
 import tensorflow as tf
 
-from ntm.unroll import unroll
+from ntm.unroll import forward_and_gradient, outputs_and_state, prepare
 
-# Lengths are padded to a power of two, at least this one. The loops stop at the true length all the same.
-SMALLEST_PADDED_LENGTH = 16
+# Lengths are padded to one of these sizes: 16, 32, 48, 64, 96, 128, 192 and so on. The loops stop at the true length.
+PADDED_LENGTHS = sorted(16 * factor * 2**exponent for exponent in range(25) for factor in (1, 3))
+
+
+class _Arguments(NamedTuple):
+    """What `CompiledUnroll` runs with. Fields are None where a caller passes nothing."""
+
+    inputs: tf.Tensor  # [B, T, I]
+    states: list | None  # tensors [B, size]
+    mask: tf.Tensor | None  # [B, T]
+    steps: tf.Tensor | None  # scalar
+    seed: tf.Tensor | None  # [2], for a random initial state
+    values: list | None  # the weights' values; None for those of the variables
 
 
 class CompiledUnroll:
@@ -23,9 +36,7 @@ class CompiledUnroll:
     def __init__(self, cell, output_layer=None):
         self._cell, self._output_layer = cell, output_layer
         self._program = tf.function(self._run, jit_compile=True, autograph=False)
-        # Eager code and graphs have separate programs. With one program for both, eager training fails after `fit` with
-        # jit_compile=True: XLA refuses the size of a tensor list in the gradient.
-        self._program_in_graphs = tf.function(self._run, jit_compile=True, autograph=False)
+        self._graphs = {}  # for eager code: a ConcreteFunction for each kind of arguments
 
     def __call__(self, inputs, states=None, mask=None, steps=None):
         """Runs a batch of sequences.
@@ -40,32 +51,125 @@ class CompiledUnroll:
             Outputs [B, T, O], each sequence's output at its last step [B, O], and the final state in Keras's form. O is
             the width of the output layer or, without one, of the cell's output.
         """
-        length = inputs.shape[1] or tf.shape(inputs)[1]
-        padding = _padded_length(length) - length
-        num_steps = length if steps is None else tf.minimum(tf.cast(steps, tf.int32), length)
+        values = [variable.value for variable in self._weights()]
+        arguments = _Arguments(
+            inputs=inputs,
+            states=None if states is None else [tf.cast(tensor, inputs.dtype) for tensor in states],
+            mask=None if mask is None else tf.cast(mask, tf.bool),
+            steps=None if steps is None else tf.cast(steps, tf.int32),
+            # The program cannot draw the seed itself: an update of the generator inside the program would be lost.
+            seed=self._cell.next_seed(),
+            values=None if all(isinstance(value, tf.Variable) for value in values) else values,
+        )
+        length = _padded_length(inputs.shape[1] or tf.shape(inputs)[1])
+        if not tf.executing_eagerly() or tf.config.functions_run_eagerly():
+            return self._padded(arguments, length)
+        kind = (length, inputs.dtype, *inputs.shape[::2], *(argument is None for argument in arguments))
+        if kind not in self._graphs:
+            self._graphs[kind] = self._graph(arguments, length)
+        return self._graphs[kind](*(tensor for tensor in tf.nest.flatten(arguments) if tensor is not None))
+
+    def _graph(self, arguments, padded_length):
+        """A graph that calls the program for eager code, which takes long for each operation outside a graph.
+
+        Args:
+            arguments: _Arguments.
+            padded_length: the length that inputs of the graph are padded to.
+
+        Returns:
+            A ConcreteFunction of the arguments that are not None. It serves all lengths up to `padded_length`.
+        """
+        batch_size, _, features = arguments.inputs.shape
+        specs = tf.nest.map_structure(
+            lambda tensor: None if tensor is None else tf.TensorSpec.from_tensor(tensor), arguments
+        )
+        specs = specs._replace(inputs=tf.TensorSpec([batch_size, None, features], arguments.inputs.dtype))
+        if arguments.mask is not None:
+            specs = specs._replace(mask=tf.TensorSpec([batch_size, None], tf.bool))
+
+        def run(*tensors):
+            tensors = iter(tensors)
+            arguments = tf.nest.map_structure(lambda spec: None if spec is None else next(tensors), specs)
+            return self._padded(arguments, padded_length)
+
+        given = [spec for spec in tf.nest.flatten(specs) if spec is not None]
+        return tf.function(run, autograph=False).get_concrete_function(*given)
+
+    def _padded(self, arguments, padded_length):
+        """Pads the inputs and calls the program."""
+        inputs, mask, steps, values = arguments.inputs, arguments.mask, arguments.steps, arguments.values
+        batch_size, length, features = inputs.shape
+        length = length or tf.shape(inputs)[1]
+        padding = padded_length - length
         inputs = tf.pad(inputs, [[0, 0], [0, padding], [0, 0]])
-        if mask is not None:
-            mask = tf.pad(tf.cast(mask, tf.bool), [[0, 0], [0, padding]])
-        values = [variable.value for variable in self._variables()]
-        # The program cannot draw the seed itself: an update of the generator inside the program would be lost.
-        seed, num_steps = self._cell.next_seed(), tf.convert_to_tensor(num_steps)
-        program = self._program if tf.executing_eagerly() else self._program_in_graphs
-        outputs, last_output, states = program(inputs, states, mask, num_steps, seed=seed, values=values)
+        if isinstance(padded_length, int):
+            inputs = tf.ensure_shape(inputs, [batch_size, padded_length, features])
+        outputs, last_output, states = self._program(
+            inputs,
+            arguments.states,
+            None if mask is None else tf.pad(mask, [[0, 0], [0, padding]]),
+            tf.convert_to_tensor(length if steps is None else tf.minimum(steps, length)),
+            seed=arguments.seed,
+            values=[variable.value for variable in self._weights()] if values is None else values,
+        )
         return outputs[:, :length], last_output, states
 
     def _run(self, inputs, states, mask, steps, *, seed, values):
-        cell, dtype = self._cell, inputs.dtype
-        # The variables' values are arguments, because a caller's StatelessScope may have replaced them.
-        with keras.StatelessScope(zip(self._variables(), values)):
-            state = cell.initial_state(tf.shape(inputs)[0], seed) if states is None else cell.from_keras(states, seed)
-            outputs, state = unroll(cell, tf.cast(inputs, cell.loop_dtype), state, mask, steps)
-            if self._output_layer is not None:
-                outputs = self._output_layer(tf.cast(outputs, dtype))
-        results = outputs, _last_output(outputs, mask, steps), state.to_keras()
-        return tf.nest.map_structure(lambda tensor: tf.cast(tensor, dtype), results)
+        """The program.
 
-    def _variables(self):
-        return self._cell.variables + ([] if self._output_layer is None else self._output_layer.variables)
+        Its gradient is one function, which computes what is cheap again. Otherwise TensorFlow would hand shapes from
+        the forward pass to the gradient. Where a caller compiles an update as a whole, XLA would then treat all weights
+        as constants and compile every update anew.
+        """
+        cell, dtype = self._cell, inputs.dtype
+        sequences, running = prepare(inputs, mask, steps)
+
+        def start(inputs, values, states):
+            """The arguments of the steps: inputs, weights and state."""
+            sequences, _ = prepare(tf.cast(inputs, cell.loop_dtype), mask, steps)
+            with self._with_weights(values):
+                state = cell.from_keras(states, seed) if states else cell.initial_state(tf.shape(inputs)[0], seed)
+                return sequences.inputs, cell.step_weights(), state
+
+        def finish(hidden, values):
+            """The program's results from the steps' results."""
+            outputs, state = outputs_and_state(cell, hidden, running)
+            if self._output_layer is not None:
+                with self._with_weights(values):
+                    outputs = self._output_layer(tf.cast(outputs, dtype))
+            results = outputs, _last_output(outputs, mask, steps), state.to_keras()
+            return tf.nest.map_structure(lambda tensor: tf.cast(tensor, dtype), results)
+
+        @tf.custom_gradient
+        def run(*arguments):
+            inputs, weights, state = start(*arguments)
+            hidden, hidden_gradient = forward_and_gradient(cell, sequences._replace(inputs=inputs), weights, state)
+
+            def gradient(*d_results):
+                _, values, _ = arguments
+                d_hidden, d_values = _gradients(finish, (hidden, values), d_results)
+                d_inputs, d_more_values, d_states = _gradients(start, arguments, hidden_gradient(*d_hidden))
+                return d_inputs, tf.nest.map_structure(tf.add, d_values, d_more_values), d_states
+
+            return finish(hidden, arguments[1]), gradient
+
+        return run(inputs, [tf.convert_to_tensor(value) for value in values], states or [])
+
+    def _weights(self):
+        return self._cell.weights + ([] if self._output_layer is None else self._output_layer.weights)
+
+    def _with_weights(self, values):
+        """A scope in which the weights have these values, because a caller's StatelessScope may have replaced them."""
+        return keras.StatelessScope(zip(self._weights(), values))
+
+
+def _gradients(function, arguments, d_results):
+    """Computes a function again. Returns the gradients of its arguments from those of its results."""
+    with tf.GradientTape() as tape:
+        tape.watch(arguments)
+        results = function(*arguments)
+    d_results = tf.nest.pack_sequence_as(results, tf.nest.flatten(d_results))
+    return tape.gradient(results, arguments, d_results, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
 
 def _last_output(outputs, mask, steps):
@@ -79,8 +183,8 @@ def _last_output(outputs, mask, steps):
 
 
 def _padded_length(length):
-    """The smallest power of two that is at least `length`: an integer for an integer, a tensor for a tensor."""
+    """The smallest padded length that is at least `length`: an integer for an integer, a tensor for a tensor."""
     if isinstance(length, int):
-        return max(SMALLEST_PADDED_LENGTH, 1 << (length - 1).bit_length())
-    powers = tf.constant([2**exponent for exponent in range(31)])
-    return tf.maximum(SMALLEST_PADDED_LENGTH, tf.reduce_min(tf.where(powers >= length, powers, 2**30)))
+        return next(padded for padded in PADDED_LENGTHS if padded >= length)
+    padded = tf.constant(PADDED_LENGTHS)
+    return padded[tf.searchsorted(padded, [length])[0]]

@@ -44,32 +44,69 @@ def unroll(cell, inputs, initial_state, mask=None, steps=None):
     Returns:
         Outputs [B, T, cell.output_size] and the final NTMState.
     """
-    sequences, running = _prepare(inputs, mask, steps)
-    length = leading_size(sequences.inputs)
-    padding = -length % chunk_size(sequences.inputs)
-    sequences = sequences._replace(
-        inputs=pad_with_zeros(sequences.inputs, padding), mask=pad_with_zeros(sequences.mask, padding)
-    )
+    sequences, running = prepare(inputs, mask, steps)
 
     @tf.custom_gradient
     def run(inputs, *arguments):
         weights, state = StepWeights(*arguments[:4]), NTMState.from_flat(arguments[4:])
-        given = sequences._replace(inputs=inputs)
-        history, final_state = _forward(cell, weights, given, LoopState.from_state(state))
+        return forward_and_gradient(cell, sequences._replace(inputs=inputs), weights, state)
 
-        def gradient(d_controller_outputs, d_read_vectors, *d_final_state):
-            d_outputs = OutputGradients(
-                controller_outputs=d_controller_outputs,
-                read_vectors=d_read_vectors,
-                final_state=StateGradients.from_state(NTMState.from_flat(d_final_state)),
-            )
-            found = backward(cell, weights, given, history, d_outputs)
-            return (found.inputs, *found.weights, *found.initial_state.to_state().flat())
+    hidden = run(sequences.inputs, *cell.step_weights(), *initial_state.flat())
+    return outputs_and_state(cell, hidden, running)
 
-        outputs = history.records.controller_output, history.states.read_vectors[1:]
-        return (*outputs, *final_state.to_state().flat()), gradient
 
-    controller_outputs, read_vectors, *final_state = run(sequences.inputs, *cell.step_weights(), *initial_state.flat())
+def prepare(inputs, mask, steps):
+    """Brings the arguments of `unroll` into the form that the loops use.
+
+    Returns:
+        Sequences, padded to a multiple of `chunk_size`; and which of the T steps run, booleans [T, B] or [T, 1].
+    """
+    sequences, running = _prepare(inputs, mask, steps)
+    padding = -leading_size(sequences.inputs) % chunk_size(sequences.inputs)
+    return sequences._replace(
+        inputs=pad_with_zeros(sequences.inputs, padding), mask=pad_with_zeros(sequences.mask, padding)
+    ), running
+
+
+def forward_and_gradient(cell, sequences, weights, state):
+    """Runs the steps.
+
+    Args:
+        cell: NTMCell.
+        sequences: Sequences, from `prepare`.
+        weights: StepWeights.
+        state: the initial NTMState.
+
+    Returns:
+        A tuple of tensors: the controller's outputs [T, B, U], the read vectors [T, B, R, W] and the final state's
+        tensors. And a function from the gradients of these tensors to the gradients of sequences.inputs, of the weights
+        and of the state's tensors, in one tuple.
+    """
+    history, final_state = _forward(cell, weights, sequences, LoopState.from_state(state))
+
+    def gradient(d_controller_outputs, d_read_vectors, *d_final_state):
+        d_outputs = OutputGradients(
+            controller_outputs=d_controller_outputs,
+            read_vectors=d_read_vectors,
+            final_state=StateGradients.from_state(NTMState.from_flat(d_final_state)),
+        )
+        found = backward(cell, weights, sequences, history, d_outputs)
+        return (found.inputs, *found.weights, *found.initial_state.to_state().flat())
+
+    outputs = history.records.controller_output, history.states.read_vectors[1:]
+    return (*outputs, *final_state.to_state().flat()), gradient
+
+
+def outputs_and_state(cell, hidden, running):
+    """The results of `unroll`.
+
+    Args:
+        cell: NTMCell.
+        hidden: the tensors that `forward_and_gradient` returns.
+        running: which of the T steps run, from `prepare`.
+    """
+    controller_outputs, read_vectors, *final_state = hidden
+    length = leading_size(running)
     outputs = cell.cell_outputs(controller_outputs[:length], read_vectors[:length])
     outputs = tf.where(running[..., tf.newaxis], outputs, tf.zeros_like(outputs))
     return swap_batch_and_time(outputs), NTMState.from_flat(final_state)
@@ -112,11 +149,7 @@ def _stages(cell, parameters, record, before):
 
 
 def _prepare(inputs, mask, steps):
-    """Brings the arguments of `unroll` into the form that the loops use.
-
-    Returns:
-        Sequences, and which of the steps run, booleans [T, B] or [T, 1].
-    """
+    """As `prepare`, without the padding."""
     inputs = swap_batch_and_time(inputs)
     length = tf.shape(inputs)[0]
     num_steps = length if steps is None else tf.minimum(steps, length)

@@ -70,6 +70,13 @@ def close(one, other, tolerance=1e-5):
         np.testing.assert_allclose(x, y, rtol=tolerance, atol=tolerance)
 
 
+def reference(model, inputs):
+    """The logits of a `functional` model, computed without the layer's own program, operation by operation."""
+    _, layer, dense = model.layers
+    outputs, _ = unroll(layer.cell, tf.constant(inputs), layer.cell.initial_state(len(inputs)))
+    return dense(outputs[:, -1])
+
+
 @pytest.fixture(scope="module")
 def shared():
     """One layer for all tests without a mask, so that they share its compiled programs."""
@@ -96,15 +103,33 @@ def test_a_model_of_every_kind_learns_and_is_equal_in_eager_mode_in_fit_and_in_p
     close(model.evaluate(INPUTS[:B], TARGETS[:B], batch_size=B, verbose=0), expected)
 
 
+class Times(keras.callbacks.Callback):
+    """Records how long the processor takes for each batch."""
+
+    def on_train_begin(self, logs=None):
+        self.seconds = []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.begin = time.process_time()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seconds.append(time.process_time() - self.begin)
+
+
 def test_fit_and_eager_training_make_the_same_updates_with_and_without_jit_compile(shared):
-    results = []
+    results, times = [], {}
     model = functional(shared)
     start = model.get_weights()
     for options in ({"jit_compile": False}, {"jit_compile": True}, {"run_eagerly": True}):
         model.set_weights(start)
-        results.append([losses(compiled(model, **options)), *model.get_weights()])
+        (name,) = options
+        times[name] = Times()
+        results.append([losses(compiled(model, **options), callbacks=[times[name]]), *model.get_weights()])
     close(results[0], results[1], 1e-3)
     close(results[0], results[2], 1e-3)
+    # With jit_compile, the second update compiles nothing. A compilation takes seconds, an update milliseconds.
+    first, second = times["jit_compile"].seconds
+    assert second < first / 4
 
 
 def test_summary_has_shapes(shared):
@@ -146,7 +171,7 @@ def test_sample_weights_and_class_weights_scale_the_loss(model):
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")  # the generator ends after one epoch
 def test_tf_data_has_batches_of_unknown_size_and_length(shared):
     def batches():
-        for size, length in [(B, 2), (3, 4)]:
+        for size, length in [(B, 2), (B, 4)]:
             yield INPUTS[:size, :length], TARGETS[:size]
 
     signature = (tf.TensorSpec((None, None, I)), tf.TensorSpec((None, 1)))
@@ -154,7 +179,8 @@ def test_tf_data_has_batches_of_unknown_size_and_length(shared):
     model = compiled(functional(shared))
     history = model.fit(data, verbose=0, shuffle=False, epochs=1).history
     assert np.isfinite(history["loss"]).all()
-    close(model.predict(data.take(1), verbose=0), model(INPUTS[:B, :2]))
+    fewer = INPUTS[:3, :2]
+    close(model.predict(tf.data.Dataset.from_tensors(fewer), verbose=0), reference(model, fewer))
 
 
 def test_lengths_1_to_20_compile_few_programs():
@@ -191,7 +217,7 @@ def test_callbacks_run_and_a_backup_resumes(model, tmp_path):
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 3
     assert [*(tmp_path / "events").rglob("*tfevents*")]
     loaded = keras.saving.load_model(tmp_path / "best.keras")
-    assert np.isfinite(loaded.evaluate(*data, verbose=0)).all()
+    assert np.isfinite(reference(loaded, INPUTS)).all()
 
     class Interrupt(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -234,31 +260,24 @@ def test_a_frozen_layer_keeps_its_weights(shared):
 
 def test_saved_models_and_weights_and_configs_rebuild_the_model(shared, tmp_path):
     model = functional(shared)
-    logits = model(INPUTS)
+    logits = reference(model, INPUTS)
     model.save(tmp_path / "model.keras")
     model.save_weights(tmp_path / "model.weights.h5")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(loaded(INPUTS), logits)
     again = keras.Model.from_config(model.get_config())
     again.load_weights(tmp_path / "model.weights.h5")
     clone = keras.models.clone_model(model)
     clone.set_weights(model.get_weights())
-    for other in (again, clone):
+    for other in (loaded, again, clone):
         assert other.layers[1].get_config() == shared.get_config()
-        close(logits_without_compilation(other), logits)
-
-
-def logits_without_compilation(model):
-    """The logits of a functional model, computed without the layer's own program."""
-    cell = model.layers[1].cell
-    outputs, _ = unroll(cell, INPUTS, cell.initial_state(2 * B))
-    return model.layers[-1](outputs[:, -1])
+        np.testing.assert_array_equal(reference(other, INPUTS), logits)
 
 
 LOAD = """
 import sys
-import keras, numpy as np
+import keras, numpy as np, tensorflow as tf
 import ntm
+tf.config.run_functions_eagerly(True)  # saves a compilation
 model = keras.saving.load_model(sys.argv[1] + "/model.keras")
 inputs, logits = (np.load(f"{sys.argv[1]}/{name}.npy") for name in ("inputs", "logits"))
 np.testing.assert_allclose(model(inputs), logits, rtol=1e-5, atol=1e-6)
@@ -268,29 +287,24 @@ np.testing.assert_allclose(model(inputs), logits, rtol=1e-5, atol=1e-6)
 def test_a_saved_model_loads_in_another_process(shared, tmp_path):
     model = functional(shared)
     model.save(tmp_path / "model.keras")
-    np.save(tmp_path / "inputs.npy", INPUTS)
-    np.save(tmp_path / "logits.npy", model(INPUTS))
+    np.save(tmp_path / "inputs.npy", INPUTS[:B])
+    np.save(tmp_path / "logits.npy", model(INPUTS[:B]))
     subprocess.run([sys.executable, "-c", LOAD, str(tmp_path)], check=True, timeout=120)
 
 
-@pytest.mark.parametrize("kind", ["functional", "NTM"])
-def test_an_exported_model_serves_any_batch_size_and_any_length(kind, shared, tmp_path):
+@pytest.mark.parametrize("kind, sizes", [("functional", [(2, 3), (1, 17)]), ("NTM", [(1, 3)])])
+def test_an_exported_model_serves_any_batch_size_and_any_length(kind, sizes, shared, tmp_path):
     model = NTM(1, controller_units=UNITS, **SIZES) if kind == "NTM" else functional(shared)
-    model(INPUTS)
+    model.build((None, None, I))
     model.export(tmp_path / "served", verbose=False)
     served = tf.saved_model.load(tmp_path / "served")
-    for size, length in [(2, 3), (1, 17)]:
+    for size, length in sizes:
         inputs = of_shape(size, length)
-        if kind == "NTM":
-            expected, _ = model.run(inputs)
-        else:
-            expected = model.layers[-1](unroll(shared.cell, inputs, shared.cell.initial_state(size))[0][:, -1])
-        close(served.serve(inputs), expected)
+        close(served.serve(inputs), model.run(inputs)[0] if kind == "NTM" else reference(model, inputs))
 
 
 def test_weights_move_to_a_longer_memory(shared):
-    source = functional(shared)
-    source(INPUTS)
+    functional(shared)
     small, large = shared.cell, NTMCell(controller_units=UNITS, memory_width=3, memory_locations=9)
     large.build((None, I))
     for new, old in zip(large.weights, small.weights, strict=True):
@@ -393,7 +407,7 @@ def test_outputs_and_gradients_are_those_of_a_keras_rnn():
 
 
 @EAGER_FUNCTIONS
-@pytest.mark.parametrize("dtype", ["float64", "bfloat16", "mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("dtype", ["float64", "bfloat16", "mixed_float16"])
 def test_losses_and_weights_are_finite_in_every_type(dtype):
     typed = layer(dtype=dtype)
     model = compiled(sequential(typed), run_eagerly=dtype != "mixed_float16")
@@ -420,6 +434,7 @@ def test_copy_learns_under_mixed_bfloat16():
     copier.compile(keras.optimizers.Adam(0.02), LOSS, jit_compile=False)
     targets = np.concatenate([np.zeros_like(bits), bits], axis=1)
     history = copier.fit(inputs, targets, batch_size=20, epochs=4, verbose=0).history["loss"]
+    assert np.isfinite(history).all()
     assert history[0] > 0.2 and history[-1] < 0.1  # guessing the bits costs 0.35, half of ln 2
 
 
