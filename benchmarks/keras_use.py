@@ -1,5 +1,8 @@
 """Times calls, `predict` and `fit` of a Keras model, and compares an NTMLayer with `keras.layers.RNN`."""
 
+import statistics
+import subprocess
+import sys
 import time
 
 import keras
@@ -17,7 +20,7 @@ LENGTH = 20  # of the copied sequences: 42 steps
 
 
 def keras_use(repeats):
-    """what a Keras user runs: calls, predict, fit, NTMLayer; copy of length 20, memory 128 x 20, LSTM of 100 units"""
+    """what a Keras user runs: calls, predict, fit, NTMLayer, import; copy of length 20, memory 128 x 20, LSTM of 100"""
     task, model = CopyTask(), NTM(8)
     one, hundred = (task.batch(stream(0, REPORT), size, LENGTH).inputs for size in (1, 100))
     model(one)
@@ -34,12 +37,18 @@ def keras_use(repeats):
     inputs = hundred.numpy()
     predicted = 10 * median_time(lambda: model.predict(inputs, batch_size=100, verbose=0), repeats)
     yield Row("model.predict, 100 sequences, per sequence", predicted, "ms", predicted / evaluated, "Evaluator")
+    dense = keras.Sequential([keras.layers.Dense(8)])  # what Keras itself takes
+    alone = 10 * median_time(lambda: dense.predict(inputs, batch_size=100, verbose=0), repeats)
+    yield Row("predict of a Dense layer alone, per sequence", alone, "ms", alone / evaluated, "Evaluator")
 
     trained = update_time(repeats, batch_size=16, length=LENGTH)
     yield Row("Trainer, batch 16, an update", trained, "ms")
     fitted = _fit_time(model, task, repeats)
     yield Row("fit, batch 16, jit_compile='auto', an update", fitted, "ms", fitted / trained, "Trainer")
+    alone = _fit_time(dense, task, repeats)
+    yield Row("fit of a Dense layer alone, an update", alone, "ms", alone / trained, "Trainer")
     yield from _layers(one, repeats)
+    yield from _imports(repeats)
 
 
 def _milliseconds(function, inputs, repeats):
@@ -86,3 +95,16 @@ def _layers(inputs, repeats):
     for name, milliseconds in times.items():
         ratio = milliseconds / times["ntm.NTMLayer"]
         yield Row(f"{name}, outputs and gradients", milliseconds, "ms", ratio, "ntm.NTMLayer")
+
+
+def _imports(repeats):
+    """Imports in new processes, in alternation. A first pair is not measured."""
+    times = {"import keras": [], "import ntm": []}
+    for _ in range(repeats + 1):
+        for statement, seconds in times.items():
+            begin = time.perf_counter()
+            subprocess.run([sys.executable, "-c", statement], stderr=subprocess.DEVNULL, check=True)
+            seconds.append(time.perf_counter() - begin)
+    keras_alone, ntm = (statistics.median(seconds[1:]) for seconds in times.values())
+    yield Row("import keras, in a new process", keras_alone, "s")
+    yield Row("import ntm, in a new process", ntm, "s", ntm / keras_alone, "import keras")

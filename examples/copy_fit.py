@@ -21,6 +21,6 @@ def copy_data(rng, lengths):
 keras.utils.set_random_seed(0)
 rng = np.random.default_rng(0)
 model = NTM(output_size=8, initial_values=recipe_initial_values())
-model.compile(recipe_optimizer(), SequenceCrossEntropy(), weighted_metrics=[HammingDistance()], jit_compile=True)
+model.compile(recipe_optimizer(), SequenceCrossEntropy(), weighted_metrics=[HammingDistance()])
 model.fit(**copy_data(rng, rng.integers(1, 21, size=10_000)), batch_size=1)
 model.evaluate(**copy_data(rng, [20] * 1000), batch_size=100)

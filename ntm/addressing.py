@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from ntm.tensors import checked_tensors
+from ntm.checks import checked_tensors
 
 # A squared norm below this value counts as this value: an all-zero key or location then has similarity 0 to everything.
 _SMALLEST_SQUARED_NORM = 1e-12
@@ -75,9 +75,9 @@ def addressing_stages(similarities, previous_weightings, parameters):
         AddressingStages.
     """
     content = _match(similarities, parameters.strengths)
-    gated = interpolate(content, previous_weightings, parameters.gates)
-    shifted = shift(gated, parameters.shifts)
-    weightings = sharpen(shifted, parameters.sharpness)
+    gated = _interpolate(content, previous_weightings, parameters.gates)
+    shifted = convolve(gated, parameters.shifts)
+    weightings = _sharpen(shifted, parameters.sharpness)
     return AddressingStages(content=content, gated=gated, shifted=shifted, weightings=weightings)
 
 
@@ -123,8 +123,7 @@ def interpolate(content_weightings, previous_weightings, gates):
         previous_weightings=(previous_weightings, "B H N"),
         gates=(gates, "B H"),
     )
-    gates = gates[..., tf.newaxis]
-    return gates * content_weightings + (1 - gates) * previous_weightings
+    return _interpolate(content_weightings, previous_weightings, gates)
 
 
 def shift(weightings, shifts):
@@ -145,8 +144,7 @@ def shift(weightings, shifts):
     offsets, locations = shifts.shape[-1], weightings.shape[-1]
     if offsets % 2 == 0 or offsets > locations:
         raise ValueError(f"{offsets} shifts must be odd in number and at most the {locations} memory locations")
-    rotated = rotations(pad_circularly(weightings, offsets // 2), offsets)
-    return tf.add_n([shifts[..., k, tf.newaxis] * rotation for k, rotation in enumerate(rotated)])
+    return convolve(weightings, shifts)
 
 
 def sharpen(weightings, sharpness):
@@ -166,7 +164,14 @@ def sharpen(weightings, sharpness):
         ValueError: an argument has the wrong shape.
     """
     weightings, sharpness = checked_tensors(weightings=(weightings, "B H N"), sharpness=(sharpness, "B H"))
-    return tf.nn.softmax(sharpness[..., tf.newaxis] * tf.math.log(tf.maximum(weightings, tiny(weightings))))
+    return _sharpen(weightings, sharpness)
+
+
+def convolve(weightings, shifts):
+    """`shift` of tensors, without the check of their shapes, which takes time in each step of eager code."""
+    offsets = shifts.shape[-1]
+    rotated = rotations(pad_circularly(weightings, offsets // 2), offsets)
+    return tf.add_n([shifts[..., k, tf.newaxis] * rotation for k, rotation in enumerate(rotated)])
 
 
 def cosine_similarities(cells, inverse_norms, keys):
@@ -222,6 +227,17 @@ def tiny(values):
 def _match(similarities, strengths):
     """Equation (5), given the similarities [B, H, N]."""
     return tf.nn.softmax(strengths[..., tf.newaxis] * similarities)
+
+
+def _interpolate(content_weightings, previous_weightings, gates):
+    """Equation (7), without the check of the shapes."""
+    gates = gates[..., tf.newaxis]
+    return gates * content_weightings + (1 - gates) * previous_weightings
+
+
+def _sharpen(weightings, sharpness):
+    """Equation (9), without the check of the shapes."""
+    return tf.nn.softmax(sharpness[..., tf.newaxis] * tf.math.log(tf.maximum(weightings, tiny(weightings))))
 
 
 def _similarities(memory, keys):

@@ -12,9 +12,10 @@ FILE_NAME = "memory_map.png"
 class MemoryMap(keras.callbacks.Callback):
     """Draws the memory map of one sequence at the end of each epoch: which locations each head reads and writes.
 
-    The model is an `ntm.NTM`, or a functional or Sequential model with one NTM among its layers. Any layers may stand
-    before the NTM and after it. The NTM starts in its own initial state. It steps at masked steps too, so give a
-    sequence without padding. The callback needs matplotlib, which the extra `plots` installs.
+    The model is an `ntm.NTM`, or a functional or Sequential model with one `NTM` or `NTMLayer` among its layers, called
+    the NTM here. Any layers may stand before the NTM and after it. The NTM starts in its own initial state. It steps at
+    masked steps too, so give a sequence without padding. The callback needs matplotlib, which the extra `plots`
+    installs.
 
     Args:
         inputs: one sequence, the model's input without the batch axis: [T, ...], such as [T, I].

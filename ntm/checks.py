@@ -1,23 +1,57 @@
 """Checks of callers' arguments. Every message names the argument, the expected shape or value, and the received one."""
 
+import numpy as np
 import tensorflow as tf
 
 
-def check_shape(name, tensor, expected):
-    """Refuses a tensor of the wrong shape. Sizes that are not known yet pass.
+def check_shape(name, tensor, axes, **sizes):
+    """Refuses a tensor of another shape. Sizes that are not known yet pass.
 
     Args:
         name: the argument's name.
         tensor: a tensor or an array.
-        expected: a dict from names of axes to their sizes, None for any size.
+        axes: the names of its axes, such as "B H N".
+        **sizes: sizes of axes; None for any size.
 
     Raises:
         ValueError: the rank or a size differs.
     """
-    shape = tf.TensorShape(tensor.shape)
-    if not shape.is_compatible_with(list(expected.values())):
-        wanted = ", ".join(axis if size is None else f"{axis}={size}" for axis, size in expected.items())
-        raise ValueError(f"{name} must have the shape [{wanted}], not {shape}")
+    shape, axes = tf.TensorShape(tensor.shape), axes.split()
+    if not shape.is_compatible_with([sizes.get(axis) for axis in axes]):
+        known = " and ".join(f"{axis}={sizes[axis]}" for axis in axes if sizes.get(axis) is not None)
+        expected = f"[{', '.join(axes)}]" + (f" with {known}" if known else "")
+        raise ValueError(
+            f"{name} must have the shape {expected}, not {list(shape) if shape.rank is not None else shape}"
+        )
+
+
+def checked_tensors(**arguments):
+    """Converts a function's arguments to tensors and checks their shapes. A size that is not known fits every size.
+
+    Args:
+        **arguments: for each argument's name a pair: a tensor or an array, and the names of its axes, such as "B H N".
+            Axes of one name must have one size. An array gets the dtype of the first tensor. If there is no tensor, all
+            arrays get their common float type.
+
+    Returns:
+        A list of tensors.
+
+    Raises:
+        ValueError: an argument has the wrong shape; the message names the argument and both shapes.
+    """
+    tensors = _as_tensors([value for value, _ in arguments.values()])
+    sizes = {}
+    for tensor, (name, (_, axes)) in zip(tensors, arguments.items()):
+        check_shape(name, tensor, axes, **sizes)
+        sizes.update({axis: size for axis, size in zip(axes.split(), tensor.shape) if size is not None})
+    return tensors
+
+
+def _as_tensors(values):
+    tensors = [tf.convert_to_tensor(value) for value in values if not isinstance(value, np.ndarray)]
+    arrays = [value for value in values if isinstance(value, np.ndarray)]
+    dtype = tensors[0].dtype if tensors else np.result_type(np.float16, *arrays)
+    return [tf.cast(value, dtype) if isinstance(value, np.ndarray) else tf.convert_to_tensor(value) for value in values]
 
 
 def check_inputs(inputs, input_size=None, name="inputs"):
@@ -27,14 +61,14 @@ def check_inputs(inputs, input_size=None, name="inputs"):
             f"{name} must be a dense tensor, not a RaggedTensor: pass {name}.to_tensor() and "
             f"mask=tf.sequence_mask({name}.row_lengths())"
         )
-    check_shape(name, inputs, {"batch": None, "time": None, "features": input_size})
+    check_shape(name, inputs, "batch time features", features=input_size)
 
 
 def check_mask(mask, inputs):
     """Refuses a mask that is not [B, T], for inputs [B, T, I]."""
     if mask is not None:
         batch_size, length, _ = inputs.shape
-        check_shape("mask", mask, {"batch": batch_size, "time": length})
+        check_shape("mask", mask, "batch time", batch=batch_size, time=length)
 
 
 def check_steps(steps, inputs):
@@ -42,7 +76,7 @@ def check_steps(steps, inputs):
     if steps is None:
         return None
     steps = tf.cast(steps, tf.int32)
-    check_shape("steps", steps, {})
+    check_shape("steps", steps, "")
     value, length = tf.get_static_value(steps), inputs.shape[1]
     if value is not None and (value < 0 or (length is not None and value > length)):
         raise ValueError(f"steps={value} must be from 0 to the {length} steps of the inputs")
@@ -70,10 +104,9 @@ def check_state(state, expected, batch_size):
     for name, tensor, shape in zip(expected._fields, state, expected):
         tensors, shapes = (tensor, shape) if name == "controller" else ([tensor], [shape])
         for part, sizes in zip(tensors, shapes):
+            axes = [f"axis{i + 1}" for i in range(len(sizes))]
             check_shape(
-                f"initial_state.{name}",
-                part,
-                {"batch": batch_size, **{f"axis {i + 1}": size for i, size in enumerate(sizes)}},
+                f"initial_state.{name}", part, " ".join(["batch", *axes]), batch=batch_size, **dict(zip(axes, sizes))
             )
 
 
@@ -93,4 +126,4 @@ def check_keras_state(tensors, sizes, batch_size, name):
         received = f"{len(tensors)} tensors" if isinstance(tensors, (list, tuple)) else type(tensors).__name__
         raise ValueError(f"{name} must be a list of {len(sizes)} tensors, not {received}")
     for position, (tensor, size) in enumerate(zip(tensors, sizes)):
-        check_shape(f"{name}[{position}]", tensor, {"batch": batch_size, "size": size})
+        check_shape(f"{name}[{position}]", tensor, "batch size", batch=batch_size, size=size)

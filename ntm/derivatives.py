@@ -18,10 +18,10 @@ import tensorflow as tf
 from ntm.addressing import (
     AddressingParameters,
     addressing_stages,
+    convolve,
     inverse_key_norms,
     pad_circularly,
     rotations,
-    shift,
     tiny,
 )
 from ntm.heads import HeadParameters
@@ -129,7 +129,7 @@ def addressing_gradient(residuals, cells, d_weightings):
 
     rotated = tf.stack(rotations(residuals.gated_padded, residuals.shifts.shape[-1]), axis=2)
     d_shifts = tf.linalg.matvec(rotated, d_shifted)
-    d_gated = shift(d_shifted, tf.reverse(residuals.shifts, [-1]))
+    d_gated = convolve(d_shifted, tf.reverse(residuals.shifts, [-1]))
 
     mean, d_gates, d_strengths = tf.unstack(tf.linalg.matvec(residuals.gated_rows, d_gated), axis=2)
     d_previous_weightings = residuals.kept_shares[..., tf.newaxis] * d_gated

@@ -6,9 +6,10 @@ import keras
 import tensorflow as tf
 
 from ntm.cell import NTMCell
-from ntm.checks import check_inputs, check_keras_state, check_mask
+from ntm.checks import check_inputs, check_keras_state, check_mask, check_state
 from ntm.compiled import CompiledUnroll
 from ntm.options import group_initial_values, serializable_options
+from ntm.unroll import trace
 
 _CELL_OPTIONS = inspect.signature(NTMCell).parameters.keys() - {"kwargs"}
 
@@ -18,7 +19,7 @@ class NTMLayer(keras.layers.RNN):
     """A Neural Turing Machine over sequences, used like `keras.layers.LSTM`, with a compiled program of its own.
 
     The program runs at full speed in eager code, under `tf.function` and in `fit`, whatever `jit_compile` is. It
-    compiles once for each power of two that the lengths are padded to.
+    compiles once for each size that the lengths are padded to.
 
     `keras.Model.export` to a SavedModel serves any batch size and any length. The format "litert" (TensorFlow 2.21)
     writes a file that needs TensorFlow Lite's Flex delegate. The format "onnx" (tf2onnx) writes a file that ONNX
@@ -100,6 +101,27 @@ class NTMLayer(keras.layers.RNN):
                 variable.assign(tensor)
         outputs = outputs if self.return_sequences else last_output
         return (outputs, *states) if self.return_state else outputs
+
+    def initial_state(self, batch_size, seed=None):
+        """The NTMState before the first step of a layer that is built. Arguments as for `NTMCell.initial_state`."""
+        return self.cell.initial_state(batch_size, seed)
+
+    def trace(self, sequences, initial_state=None):
+        """Runs a batch of sequences through a layer that is built, and tells what the heads did, without a gradient.
+
+        Args:
+            sequences: [B, T, I].
+            initial_state: NTMState, or None for `initial_state(B)`.
+
+        Returns:
+            Outputs [B, T, output_size] and a `Trace`, in the order of processing.
+        """
+        sequences = tf.cast(sequences, self.cell.loop_dtype)
+        check_inputs(sequences, self.cell.controller.kernel.shape[0], name="sequences")
+        if initial_state is None:
+            initial_state = self.initial_state(tf.shape(sequences)[0])
+        check_state(initial_state, self.cell.state_shapes, sequences.shape[0])
+        return trace(self.cell, tf.reverse(sequences, [1]) if self.go_backwards else sequences, initial_state)
 
     def get_config(self):
         config = keras.layers.Layer.get_config(self)

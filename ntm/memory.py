@@ -9,7 +9,7 @@ import math
 
 import tensorflow as tf
 
-from ntm.tensors import checked_tensors
+from ntm.checks import checked_tensors
 
 
 def read(memory, weightings):

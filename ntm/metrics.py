@@ -5,6 +5,8 @@ import math
 import keras
 import tensorflow as tf
 
+from ntm.checks import check_shape
+
 
 def cross_entropy(targets, logits, mask):
     """Cross-entropy of each sequence's output bits, in nats.
@@ -152,26 +154,23 @@ def step_weights(logits, sample_weight, dtype):
     Raises:
         ValueError: `logits` or `sample_weight` has the wrong shape.
     """
-    if len(logits.shape) != 3:
-        raise ValueError(f"logits must have the shape [B, T, O], not {tuple(logits.shape)}")
+    check_shape("logits", logits, "B T O")
     weights = tf.ones(tf.shape(logits)[:2], dtype)
     mask = getattr(logits, "_keras_mask", None)
     if mask is not None:
         weights *= tf.cast(mask, dtype)
     if sample_weight is not None:
         sample_weight = tf.cast(sample_weight, dtype)
+        batch_size, length, _ = logits.shape
         if len(sample_weight.shape) == 1:
+            check_shape("sample_weight", sample_weight, "B", B=batch_size)
             sample_weight = sample_weight[:, tf.newaxis]
-        elif not sample_weight.shape.is_compatible_with(logits.shape[:2]):
-            raise ValueError(
-                f"sample_weight must have the shape [B] or [B, T] = {tuple(logits.shape[:2])}, "
-                f"not {tuple(sample_weight.shape)}"
-            )
+        else:
+            check_shape("sample_weight", sample_weight, "B T", B=batch_size, T=length)
         weights *= sample_weight
     return weights
 
 
 def check_same_shape(targets, logits):
     """Raises ValueError if targets and logits differ in shape. Otherwise TensorFlow might broadcast one of them."""
-    if not targets.shape.is_compatible_with(logits.shape):
-        raise ValueError(f"targets {tuple(targets.shape)} must have the shape of the logits, {tuple(logits.shape)}")
+    check_shape("targets", targets, "B T O", **dict(zip("BTO", logits.shape)))

@@ -3,46 +3,7 @@
 A structure is a nest of tuples, such as a NamedTuple of tensors.
 """
 
-import numpy as np
 import tensorflow as tf
-
-
-def checked_tensors(**arguments):
-    """Converts a function's arguments to tensors and checks their shapes. A size that is not known fits every size.
-
-    Args:
-        **arguments: for each argument's name a pair: a tensor or an array, and the names of its axes, such as "B H N".
-            Axes of one name must have one size. An array gets the dtype of the first tensor. If there is no tensor, all
-            arrays get their common float type.
-
-    Returns:
-        A list of tensors.
-
-    Raises:
-        ValueError: an argument has the wrong shape; the message names the argument and both shapes.
-    """
-    tensors = _as_tensors([value for value, _ in arguments.values()])
-    sizes = {}
-    for tensor, (name, (_, axes)) in zip(tensors, arguments.items()):
-        _check_shape(name, tensor.shape, axes.split(), sizes)
-    return tensors
-
-
-def _as_tensors(values):
-    tensors = [tf.convert_to_tensor(value) for value in values if not isinstance(value, np.ndarray)]
-    arrays = [value for value in values if isinstance(value, np.ndarray)]
-    dtype = tensors[0].dtype if tensors else np.result_type(np.float16, *arrays)
-    return [tf.cast(value, dtype) if isinstance(value, np.ndarray) else tf.convert_to_tensor(value) for value in values]
-
-
-def _check_shape(name, shape, axes, sizes):
-    """Checks one shape, and adds its sizes to `sizes`, a dict from axes to sizes."""
-    if not shape.is_compatible_with([sizes.get(axis) for axis in axes]):
-        known = " and ".join(f"{axis}={sizes[axis]}" for axis in axes if axis in sizes)
-        expected = f"[{', '.join(axes)}]" + (f" with {known}" if known else "")
-        raise ValueError(f"{name} must have the shape {expected}, not {list(shape)}")
-    if shape.rank is not None:
-        sizes.update({axis: size for axis, size in zip(axes, shape) if size is not None})
 
 
 def swap_batch_and_time(tensor):

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import event_files
-from ntm import NTM, plots
+from ntm import NTM, NTMLayer, plots
 from ntm.callbacks import MemoryMap
 
 SMALL = {"controller_units": 6, "memory_locations": 9, "memory_width": 4}
@@ -59,9 +59,21 @@ def test_every_epoch_draws_the_trained_models_weightings(functional, sequence, d
     assert np.abs(drawn[0][1] - read_weightings).max() > 0  # the second epoch changed the weights
 
 
-def test_a_sequential_model_has_its_memory_map_without_events(sequence, drawn, tmp_path):
-    fit(keras.Sequential([keras.layers.Dense(3), NTM(output_size=1, **SMALL)]), MemoryMap(sequence, tmp_path))
-    assert len(drawn) == 2 and (tmp_path / "memory_map.png").exists()
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
+def test_a_sequential_model_with_a_layer_has_its_memory_map_without_events(sequence, drawn, tmp_path):
+    layer = NTMLayer(6, memory_locations=9, memory_width=4, return_sequences=True, go_backwards=True)
+    dense = keras.layers.Dense(3)
+    tf.config.run_functions_eagerly(True)  # saves a compilation
+    try:
+        fit(keras.Sequential([dense, layer, keras.layers.Dense(1)]), MemoryMap(sequence, tmp_path))
+        assert len(drawn) == 2 and (tmp_path / "memory_map.png").exists()
+        hidden = dense(sequence[np.newaxis])
+        outputs, trace = layer.trace(hidden)
+        np.testing.assert_allclose(outputs, layer(hidden), rtol=1e-5, atol=1e-6)
+    finally:
+        tf.config.run_functions_eagerly(False)
+    np.testing.assert_allclose(drawn[-1][0], trace.state.write_weightings[0], rtol=1e-5, atol=1e-7)
+    assert trace.stages.content.shape == (1, T, 2, 9)
 
 
 def test_a_random_initial_state_takes_no_draw_from_training(sequence, tmp_path):

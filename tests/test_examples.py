@@ -6,7 +6,13 @@ import numpy as np
 
 from tasks import TASKS
 
-COPY = Path(__file__).parent.parent / "examples" / "copy_fit.py"
+ROOT = Path(__file__).parent.parent
+COPY = ROOT / "examples" / "copy_fit.py"
+
+
+def test_readme_shows_the_example():
+    _, code = COPY.read_text().split('"""\n\n')
+    assert f"```python\n{code}```" in (ROOT / "README.md").read_text()
 
 
 def test_copy_fit_runs_on_sequences_with_the_layout_of_the_copy_task(rng):

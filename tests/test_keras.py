@@ -451,13 +451,19 @@ def built():
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda one: one(INPUTS[0]), r"sequences must have the shape \[batch, time, features=2\], not \(4, 2\)"),
-        (lambda one: layer()(INPUTS[0]), r"sequences must have the shape \[batch, time, features\], not \(4, 2\)"),
-        (lambda one: one(INPUTS[..., :1]), r"features=2\], not \(8, 4, 1\)"),
-        (lambda one: one(INPUTS[:T], mask=tf.ones([T], tf.bool)), r"mask must have the shape \[batch=4, time=4\]"),
-        (lambda one: one(INPUTS, mask=tf.ones([2 * B, 3], tf.bool)), r"mask .* time=4\], not \(8, 3\)"),
+        (
+            lambda one: one(INPUTS[0]),
+            r"sequences must have the shape \[batch, time, features\] with features=2, not \[4, 2\]",
+        ),
+        (lambda one: layer()(INPUTS[0]), r"sequences must have the shape \[batch, time, features\], not \[4, 2\]"),
+        (lambda one: one(INPUTS[..., :1]), r"features=2, not \[8, 4, 1\]"),
+        (
+            lambda one: one(INPUTS[:T], mask=tf.ones([T], tf.bool)),
+            r"mask must have the shape \[batch, time\] with batch=4 and time=4",
+        ),
+        (lambda one: one(INPUTS, mask=tf.ones([2 * B, 3], tf.bool)), r"mask .* time=4, not \[8, 3\]"),
         (lambda one: one(INPUTS, initial_state=[tf.zeros([2 * B, 1])]), "initial_state must be a list of 7 tensors"),
-        (lambda one: one(INPUTS, initial_state=one.get_initial_state(3)), r"initial_state\[0\] .* not \(3, 18\)"),
+        (lambda one: one(INPUTS, initial_state=one.get_initial_state(3)), r"initial_state\[0\] .* not \[3, 18\]"),
         (lambda one: one(tf.RaggedTensor.from_tensor(INPUTS)), "sequences must be a dense tensor, not a RaggedTensor"),
     ],
 )

@@ -143,12 +143,12 @@ def test_integer_targets_and_bfloat16_logits_are_computed_in_float32(answer):
 @pytest.mark.parametrize("kind", OBJECTS)
 def test_a_wrong_shape_is_refused(kind):
     measure, logits = kind(), tf.zeros([3, 5, 4])
-    with pytest.raises(ValueError, match=r"targets \(3, 5, 1\) must have the shape of the logits, \(3, 5, 4\)"):
+    with pytest.raises(ValueError, match=r"targets must have the shape .* with B=3 and T=5 and O=4, not \[3, 5, 1\]"):
         measure(tf.zeros([3, 5, 1]), logits)
-    with pytest.raises(ValueError, match=r"logits must have the shape \[B, T, O\], not \(3, 4\)"):
+    with pytest.raises(ValueError, match=r"logits must have the shape \[B, T, O\], not \[3, 4\]"):
         measure(tf.zeros([3, 4]), tf.zeros([3, 4]))
     for shape in ([3, 1], [3, 5, 1], [5, 3]):
-        with pytest.raises(ValueError, match=r"sample_weight must have the shape \[B\] or \[B, T\]"):
+        with pytest.raises(ValueError, match="sample_weight must have the shape"):
             measure(logits, logits, sample_weight=tf.zeros(shape))
 
 
