@@ -54,7 +54,9 @@ class CompiledUnroll:
         values = [variable.value for variable in self._weights()]
         arguments = _Arguments(
             inputs=inputs,
-            states=None if states is None else [tf.cast(tensor, inputs.dtype) for tensor in states],
+            states=None
+            if states is None
+            else [tf.cast(tf.convert_to_tensor(tensor), inputs.dtype) for tensor in states],
             mask=None if mask is None else tf.cast(mask, tf.bool),
             steps=None if steps is None else tf.cast(steps, tf.int32),
             # The program cannot draw the seed itself: an update of the generator inside the program would be lost.
