@@ -10,11 +10,11 @@ with start():
     from experiment.errors import CheckpointError, RunError
     from experiment.evaluation import Evaluator, enclosing, json_line, size_text, table
     from experiment.load import load_reference, load_run, load_weights
+    from experiment.options import TASK_METAVAR, task_name
     from experiment.seeds import REPORT, stream
     from experiment.solved import SEQUENCES
     from ntm import NTM
     from ntm.transfer import with_locations
-    from tasks import TASKS
 
 
 def main(argv=None) -> int:
@@ -71,8 +71,10 @@ def _parser():
     parser.add_argument("--checkpoint", type=nonempty, metavar="step-N", help="checkpoint of the run (the newest)")
     parser.add_argument(
         "--task",
-        choices=TASKS,
-        help="task of the model in --weights (the task in config.json beside the file; without config.json: copy)",
+        type=task_name,
+        metavar=TASK_METAVAR,
+        help="task of the model in --weights, as for train.py (the task in config.json beside the file; without "
+        "config.json: copy)",
     )
     parser.add_argument(
         "--lengths",

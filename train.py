@@ -17,7 +17,7 @@ PROFILED_UPDATES = 20
 
 def main(argv=None) -> int:
     """Runs the command line `argv` (default: sys.argv[1:]). Returns the exit status."""
-    parser = _parser()
+    parser = _parser(argv)
     arguments = vars(parser.parse_args(argv))
     places = arguments["run_dir"], arguments["checkpoint"]
     try:
@@ -43,7 +43,7 @@ def main(argv=None) -> int:
             return discard_output()
 
 
-def _parser():
+def _parser(argv):
     parser = Parser(
         prog="train.py",
         description="Trains a Neural Turing Machine on a task. The brackets after an option hold its default for the "
@@ -72,7 +72,7 @@ def _parser():
         help=f"make no run, but measure how long each kernel of an update takes, over {PROFILED_UPDATES} updates; the "
         "profiler's files go to DIR",
     )
-    options.add_options(parser)
+    options.add_options(parser, argv)
     return parser
 
 

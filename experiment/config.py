@@ -15,7 +15,7 @@ from experiment.presets import PRESETS, sections
 from experiment.solved import SEQUENCES
 from experiment.trainer import Trainer
 from ntm.metrics import LOSSES
-from tasks import TASKS, Task
+from tasks import Task, task_class
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Config:
         """The content of config.json."""
         return {
             **dataclasses.asdict(self.run),
-            "task": {"name": self.task.name, **dataclasses.asdict(self.task)},
+            "task": {"name": self.task.identifier(), **dataclasses.asdict(self.task)},
             "model": {
                 "name": self.model.name,
                 "output_size": self.task.output_size,
@@ -124,6 +124,7 @@ class Config:
 
         Raises:
             ValueError, KeyError, TypeError, AttributeError: the content is not a configuration.
+            TaskError: the task cannot be loaded.
         """
         expected = [*names(RunOptions), "task", "model", "optimizer", "training"]
         if not isinstance(content, dict) or set(content) != set(expected):
@@ -146,16 +147,25 @@ def task_from_json(content: dict) -> Task:
     """The task in the section "task" of a config.json. Raises as `Config.from_json` does."""
     values = dict(content)
     name = values.pop("name")
-    check_values(TASKS[name], values, _owner("task", name))
-    return TASKS[name](**values)
+    check_values(task_class(name), values, _owner("task", name))
+    return task_class(name)(**values)
 
 
 def default_config(preset: str = "paper", task: str = "copy", model: str = "ntm-lstm") -> Config:
-    """The configuration that a preset gives for a task and a model."""
+    """The configuration that a preset gives for a task and a model.
+
+    Args:
+        preset: a key of PRESETS.
+        task: a key of TASKS, or FILE:CLASS.
+        model: a key of MODELS.
+
+    Raises:
+        TaskError: the task cannot be loaded.
+    """
     values = sections(preset, task, model)
     return Config(
         run=RunOptions(preset=preset),
-        task=TASKS[task](**values["task"]),
+        task=task_class(task)(**values["task"]),
         model=MODELS[model].options_class(name=model, **values["model"]),
         optimizer=OptimizerOptions(**values["optimizer"]),
         training=TrainingOptions(**values["training"]),

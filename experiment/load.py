@@ -13,16 +13,18 @@ from experiment.errors import CheckpointError, RunError, first_line
 from experiment.reference import load_reference_checkpoint
 from experiment.run_directory import MODEL, read_config
 from ntm import LSTM, NTM
-from tasks import TASKS
+from tasks import TaskError, task_class
 
 
 @contextlib.contextmanager
 def refusing_config(run_dir):
-    """Turns the exceptions that a damaged config.json causes into a RunError."""
+    """Turns the exceptions that a damaged config.json, or a task that cannot be loaded, causes into a RunError."""
     try:
         yield
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RunError(f"{run_dir}/config.json does not describe a run: {first_line(error)}") from None
+    except TaskError as error:
+        raise RunError(f"{run_dir}/config.json has a task that cannot be loaded: {error}") from None
 
 
 def load_config(run_dir) -> Config:
@@ -69,7 +71,8 @@ def load_weights(path, task_name: str | None = None):
 
     Args:
         path: the file. If a config.json is beside the file, it determines the task.
-        task_name: the name of the task if there is no config.json; None means copy. The task has its default bounds.
+        task_name: the name of the task, or FILE:CLASS, if there is no config.json; None means copy. The task has its
+            default bounds.
 
     Returns:
         The Task and the model.
@@ -81,13 +84,13 @@ def load_weights(path, task_name: str | None = None):
     """
     run_dir = Path(path).parent
     if not (run_dir / "config.json").exists():
-        task = TASKS[task_name or "copy"]()
+        task = task_class(task_name or "copy")()
         return task, _load_model(path, task)
     content = read_config(run_dir)
     with refusing_config(run_dir):
         task = task_from_json(content["task"])
-    if task_name not in (None, task.name):
-        raise RunError(f"{run_dir}/config.json has the task {task.name}, not {task_name}")
+    if task_name not in (None, task.identifier()):
+        raise RunError(f"{run_dir}/config.json has the task {task.identifier()}, not {task_name}")
     return task, _load_model(path, task)
 
 

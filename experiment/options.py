@@ -1,36 +1,71 @@
 """Derives the options of train.py from the fields of the configuration.
 
 A field memory_width becomes the option --memory-width. Tasks share an option if they have fields of the same name.
-Models do too.
+Models do too. A task in a file of the user's has its options if --task names it.
 """
 
 import argparse
 import dataclasses
 
-from experiment.command_line import COUNT
+from experiment.command_line import COUNT, Parser, number
 from experiment.config import Config, OptimizerOptions, RunOptions, TrainingOptions, default_config
 from experiment.models import MODELS
-from tasks import TASKS
+from tasks import TASKS, TaskError, task_class
 
-_CLASSES = {  # the dataclasses of each section
+TASK_METAVAR = "NAME|FILE:CLASS"
+
+_CLASSES = {  # the dataclasses of each section except "task"
     "run": [RunOptions],
-    "task": [*TASKS.values()],
     "model": [kind.options_class for kind in MODELS.values()],
     "optimizer": [OptimizerOptions],
     "training": [TrainingOptions],
 }
 
-_PARSERS_OF_TASKS = {int: COUNT, bool: None}  # a task's fields carry no range: the task checks its own values
+_PARSERS_OF_TASKS = {
+    int: COUNT,
+    float: number,
+    bool: None,
+}  # a task's fields carry no range: the task checks its own values
 
 
-def add_options(parser: argparse.ArgumentParser):
-    """Adds the options in groups, one for each section of the configuration."""
+def task_name(text: str) -> str:
+    """An argument type: the name of a task of TASKS, or FILE:CLASS. FILE becomes an absolute path."""
+    try:
+        return task_class(text).identifier()
+    except TaskError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def add_options(parser: Parser, argv: list | None = None):
+    """Adds the options in groups, one for each section of the configuration.
+
+    Args:
+        parser: the parser that gets the options.
+        argv: the command line that will be parsed (default: sys.argv[1:]). Its --task may name a task in a file, whose
+            options are added too.
+    """
+    early = Parser(prog=parser.prog, add_help=False)
+    early.add_argument("--task", type=task_name)
+    chosen = early.parse_known_args(argv)[0].task
+    try:
+        _add_groups(parser, dict.fromkeys([*TASKS, *([] if chosen is None else [chosen])]))
+    except argparse.ArgumentError as error:
+        parser.error(f"argument --task: {chosen} has a field whose name is taken by an option of train.py: {error}")
+
+
+def _add_groups(parser, task_names):
     defaults = default_config()
-    tasks = {name: default_config(task=name).task for name in TASKS}
+    tasks = {name: default_config(task=name).task for name in task_names}
     models = {name: default_config(model=name).model for name in MODELS}
     _add_section(parser.add_argument_group("run"), defaults.run)
     group = parser.add_argument_group("task", "In brackets: the tasks that have the option, and their defaults.")
-    group.add_argument("--task", choices=tuple(tasks), help=f"task to learn ({defaults.task.name})")
+    group.add_argument(
+        "--task",
+        type=task_name,
+        metavar=TASK_METAVAR,
+        help=f"task to learn: {', '.join(TASKS)}, or a class in a file, such as examples/my_task.py:Parity "
+        f"({defaults.task.name})",
+    )
     _add_shared(group, tasks)
     group = parser.add_argument_group(
         "model", "In brackets: the models that have the option, and their defaults for the copy task."
@@ -67,7 +102,8 @@ def given_values(arguments: dict) -> dict:
         key "name" holds the value of --task. In the section "model", it holds the value of --model.
     """
     values = {}
-    for section, classes in _CLASSES.items():
+    tasks = [*TASKS.values()] if arguments["task"] is None else [*TASKS.values(), task_class(arguments["task"])]
+    for section, classes in {**_CLASSES, "task": tasks}.items():
         names = {field.name for field in _option_fields(*classes)}
         values[section] = {name: arguments[name] for name in names if arguments[name] is not None}
         if arguments.get(section) is not None:

@@ -95,7 +95,8 @@ def _refuse_contradictions(config, values, run_dir):
         for key, value in section_values.items():
             if section_name == "run" and key in RESUMABLE:
                 continue
-            kept, option = getattr(section, key, None), section_name if key == "name" else key
+            option = section_name if key == "name" else key
+            kept = section.identifier() if option == "task" else getattr(section, key, None)
             if value == kept:
                 continue
             if kept is None:

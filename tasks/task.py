@@ -43,6 +43,7 @@ class Task(abc.ABC):
     """
 
     name: ClassVar[str]
+    source: ClassVar[str | None] = None  # FILE:CLASS of a class that was loaded from a file
     size_names: ClassVar[tuple[str, ...]] = ("length",)
     smallest: ClassVar[int] = 1  # the smallest number that a size may contain
     input_size: ClassVar[int]  # I
@@ -84,6 +85,11 @@ class Task(abc.ABC):
     def optimal_bits(self, batch: Batch):
         """The lowest achievable cost of each sequence, in bits: [B]. It is 0 unless a subclass overrides this."""
         return tf.zeros_like(batch.mask[:, 0])
+
+    @classmethod
+    def identifier(cls) -> str:
+        """What --task and config.json call the task: its name, or FILE:CLASS if it was loaded from a file."""
+        return cls.source or cls.name
 
     def check(self, size: tuple):
         """Raises ValueError if no sequence can have this size."""
