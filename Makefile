@@ -2,9 +2,10 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+DOCS := .venv-docs/bin
 ARGS ?=
 
-.PHONY: install train test lint bench notebook figures clean
+.PHONY: install train test test-lowest test-package test-docs lint bench notebook figures docs package clean
 
 install: .venv/installed
 
@@ -19,6 +20,16 @@ train: install
 test: install
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
+# The lowest versions that the requirements allow.
+test-lowest: .venv-lowest/installed
+	.venv-lowest/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+.venv-lowest/installed: requirements.txt requirements-dev.txt
+	$(PYTHON) -m venv .venv-lowest
+	sed -n 's/>=/==/p' requirements.txt requirements-dev.txt > .venv-lowest/lowest.txt
+	.venv-lowest/bin/python -m pip install --quiet --requirement requirements-dev.txt --constraint .venv-lowest/lowest.txt
+	touch $@
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -32,5 +43,36 @@ notebook: install
 figures: install
 	$(BIN)/python -m benchmarks.figures $(ARGS)
 
+docs: .venv-docs/installed
+	$(DOCS)/python -m mkdocs build --quiet --strict
+
+test-docs: docs
+	$(DOCS)/python -m pytest --noconftest tests/test_site.py
+
+.venv-docs/installed: requirements-docs.txt
+	$(PYTHON) -m venv .venv-docs
+	$(DOCS)/python -m pip install --quiet --requirement requirements-docs.txt
+	touch $@
+
+# The wheel and the sdist.
+package: .venv-package/installed
+	rm -rf dist
+	.venv-package/bin/python -m build
+	.venv-package/bin/python -m twine check --strict dist/*
+
+.venv-package/installed:
+	$(PYTHON) -m venv .venv-package
+	.venv-package/bin/python -m pip install --quiet build twine
+	touch $@
+
+# Installs the wheel into an empty environment and uses it there.
+test-package: package
+	rm -rf .venv-package/empty
+	$(PYTHON) -m venv .venv-package/empty
+	.venv-package/empty/bin/python -m pip install --quiet dist/*.whl mypy
+	cd .venv-package && empty/bin/python ../tests/installed.py
+	.venv-package/empty/bin/python -m pip install --quiet "$$(echo dist/*.whl)[plots,widgets,sweep]"
+	cd .venv-package && empty/bin/python ../tests/installed.py plots widgets sweep
+
 clean:
-	rm -rf .venv .cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-lowest .venv-docs .venv-package .cache .pytest_cache .ruff_cache .hypothesis site dist build

@@ -10,6 +10,8 @@ from ntm.options import InitialValues
 from ntm.state import NTMState
 from ntm.unroll import Trace
 
+__version__ = "0.1.0"  # the package's version; pyproject.toml reads it here
+
 __all__ = [
     "LSTM",
     "NTM",

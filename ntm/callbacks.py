@@ -74,11 +74,9 @@ class MemoryMap(keras.callbacks.Callback):
 
 
 def _plots():
-    """The module ntm.plots."""
-    try:
-        from ntm import plots
-    except ModuleNotFoundError as error:
-        raise ImportError("MemoryMap needs matplotlib: pip install 'ntm-tensorflow[plots]'") from error
+    """The module ntm.plots, which only this callback needs. Without matplotlib it raises ImportError."""
+    from ntm import plots
+
     return plots
 
 

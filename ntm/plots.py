@@ -1,4 +1,6 @@
-"""Figures: arrays or tensors in, a matplotlib Figure or animation out. Nothing here touches pyplot's state.
+"""Figures: arrays or tensors in, a matplotlib Figure or animation out. Needs the extra `plots`.
+
+Nothing here touches pyplot's state.
 
 A picture of a sequence takes arrays without a batch axis. T steps, H heads, N memory locations, W memory width, S shift
 range, C channels of the input or the output.
@@ -9,10 +11,14 @@ import io
 import math
 
 import numpy as np
-from matplotlib.animation import FuncAnimation
-from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+
+from ntm.extras import needs_extra
+
+with needs_extra("plots"):
+    from matplotlib.animation import FuncAnimation
+    from matplotlib.colors import to_rgb
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
 # Okabe and Ito's palette: colour-blind readers can tell its colours apart.
 _LINE, _BAND, _MARK = "#0072B2", "#56B4E9", "#D55E00"

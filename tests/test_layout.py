@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 
 # A file imports files of its own level or of earlier ones. "x.*" stands for every module of the package x.
 LEVELS = [
-    ["ntm.keras_backend", "ntm.checks", "ntm.tensors", "ntm.metrics", "ntm.plots"],
+    ["ntm.keras_backend", "ntm.checks", "ntm.extras", "ntm.tensors", "ntm.metrics", "ntm.plots", "ntm.widgets"],
     ["ntm.addressing", "ntm.memory", "ntm.heads", "ntm.controller", "ntm.options", "ntm.state", "ntm.derivatives"],
     ["ntm.cell"],
     ["ntm.step_gradient"],
@@ -28,7 +28,8 @@ LEVELS = [
 ]
 ISOLATED = ["tasks"]  # packages that import no other module of the repository
 BEFORE_TENSORFLOW = ["experiment", "experiment.command_line", "experiment.program_cache"]
-PACKAGES_OF_NTM = {"tensorflow", "keras", "numpy"}  # the requirements of `pip install .`; plots.py has matplotlib too
+PACKAGES_OF_NTM = {"tensorflow", "keras", "numpy"}  # the requirements of `pip install .`
+PACKAGES_OF_EXTRAS = {"ntm.plots": {"matplotlib"}, "ntm.widgets": {"ipywidgets", "IPython"}}
 
 MAX_LINES, MAX_FUNCTION_LINES, MAX_CONSTRUCTOR_ARGUMENTS, MAX_POSITIONAL = 300, 50, 14, 6
 WITHOUT_LINE_LIMITS = ["ntm.plots", "tests.*"]
@@ -79,7 +80,7 @@ def wrong_imports(sources):
             elif package not in sys.stdlib_module_names:
                 if module in BEFORE_TENSORFLOW:
                     yield f"{module} imports {imported}, and TensorFlow must not be imported yet"
-                allowed = PACKAGES_OF_NTM | ({"matplotlib"} if module == "ntm.plots" else set())
+                allowed = PACKAGES_OF_NTM | PACKAGES_OF_EXTRAS.get(module, set())
                 if module.startswith("ntm") and package not in allowed:
                     yield f"{module} imports {imported}"
 

@@ -1,9 +1,12 @@
-"""A figure with sliders for a notebook. Needs ipywidgets."""
+"""A figure with sliders for a notebook. Needs the extra `widgets`."""
 
-import ipywidgets
-from IPython.display import Image, display
+from ntm.extras import needs_extra
 
-from ntm.plots import to_png
+with needs_extra("widgets"):
+    import ipywidgets
+    from IPython.display import Image, display
+
+    from ntm.plots import to_png
 
 
 def browse(draw, **ranges):
