@@ -44,7 +44,7 @@ figures: install
 	$(BIN)/python -m benchmarks.figures $(ARGS)
 
 docs: .venv-docs/installed
-	$(DOCS)/python -m mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/python -m mkdocs build --strict
 
 test-docs: docs
 	$(DOCS)/python -m pytest --noconftest tests/test_site.py

@@ -222,6 +222,35 @@ def addressing(title, *, previous, content, gated, shifted, weighting, gate, shi
 
 
 @_takes_tensors
+def panels(values):
+    """Small plots side by side: what an equation takes and what it returns.
+
+    Args:
+        values: a dict from titles to weightings [N] or fields, such as a memory [N, W] or vectors [1, W].
+
+    Returns:
+        Figure.
+    """
+    figure = Figure(figsize=(_WIDTH, 1.9), layout="constrained")
+    fields = np.concatenate([np.ravel(value) for value in values.values() if value.ndim == 2] or [[0.0]])
+    for axis, (title, value) in zip(figure.subplots(1, len(values)), values.items()):
+        axis.set_title(title, fontsize="small")
+        if value.ndim == 1:
+            axis.vlines(np.arange(len(value)), 0, value, color=_LINE, linewidth=3)
+            axis.set_ylim(0, 1)
+            axis.set_xlabel("location", fontsize="small")
+            axis.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+            axis.spines[["top", "right"]].set_visible(False)
+        else:
+            axis.imshow(value.T, cmap=_FIELD, vmin=fields.min(), vmax=fields.max(), aspect="auto")
+            axis.set_yticks([])
+            axis.set_xlabel("location" if len(value) > 1 else "", fontsize="small")
+            axis.set_xticks([] if len(value) == 1 else [0, len(value) // 2, len(value) - 1])
+        axis.tick_params(labelsize="small")
+    return figure
+
+
+@_takes_tensors
 def moment(write_weightings, read_weightings, answer_at, step, heads):
     """The memory map with a line at one step, and below it the addressing of some heads at this step.
 
