@@ -38,10 +38,11 @@ bench: install
 	$(BIN)/python -m benchmarks.speed $(ARGS)
 
 notebook: install
-	$(BIN)/jupyter execute --inplace Visualization.ipynb
+	PYTHONPATH=$(CURDIR) $(BIN)/jupyter execute --inplace Visualization.ipynb examples/*.ipynb
 
 figures: install
 	$(BIN)/python -m benchmarks.figures $(ARGS)
+	$(BIN)/python -m benchmarks.guide
 
 docs: .venv-docs/installed
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/python -m mkdocs build --strict

@@ -1,4 +1,7 @@
-"""Draws the figures of docs/guide.md: `python -m benchmarks.guide`. Each shows what one equation does to small arrays."""
+"""Draws the figures of docs/guide.md: `python -m benchmarks.guide`.
+
+Each figure shows what one equation does to small arrays.
+"""
 
 import sys
 from pathlib import Path
@@ -72,9 +75,10 @@ def equation_8():
 
 def equation_9():
     blurred = shift([[_peak(4, 0.9)]], np.array([[[0.2, 0.6, 0.2]]]))[0, 0]
-    return {"weighting": blurred} | {
-        f"sharpness {sharpness:g}": sharpen([[blurred]], np.array([[sharpness]]))[0, 0] for sharpness in (1.5, 3.0, 10.0)
-    }
+    panels = {"weighting": blurred}
+    for sharpness in (1.5, 3.0, 10.0):
+        panels[f"sharpness {sharpness:g}"] = sharpen([[blurred]], np.array([[sharpness]]))[0, 0]
+    return panels
 
 
 FIGURES = {

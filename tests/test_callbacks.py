@@ -121,7 +121,5 @@ def test_without_matplotlib_the_message_names_the_extra(sequence, monkeypatch, t
     monkeypatch.delattr("ntm.plots")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     callback = MemoryMap(sequence, tmp_path)
-    with pytest.raises(
-        ImportError, match=r"extra plots: pip install 'ntm-tensorflow\[plots\]'"
-    ):
+    with pytest.raises(ImportError, match=r"extra plots: pip install 'ntm-tensorflow\[plots\]'"):
         fit(NTM(output_size=1, **SMALL), callback)
