@@ -68,5 +68,6 @@ def test_a_page_loads_without_errors_and_fits_the_width(browser, address, place,
 def test_the_guide_leads_from_the_home_page_to_a_task_of_ones_own(browser, address):
     with opened(browser, f"{address}/", WIDTHS["desktop"]) as (page, _):
         page.get_by_role("link", name="From equation to code").first.click()
+        page.wait_for_url("**/guide/")
         page.get_by_role("link", name="task of your own").first.click()
-        assert page.get_by_text("class Parity").first.is_visible()
+        page.get_by_text("class Parity").first.wait_for(timeout=20_000)
