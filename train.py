@@ -3,14 +3,16 @@
 import signal
 import sys
 
-from experiment.command_line import Parser, discard_output, nonempty, start
+from experiment.command_line import COUNT, Parser, discard_output, nonempty, start
 
 with start():
     from experiment import options, profiling
     from experiment.build import build_trainer
+    from experiment.cluster import ProcessLostError
+    from experiment.devices import DEVICES
     from experiment.errors import CheckpointError, RunError
-    from experiment.loop import train_and_report
-    from experiment.start_or_resume import resume_run, start_run
+    from experiment.team import STRATEGIES, form_team
+    from experiment.team_run import open_run, train_run
 
 PROFILED_UPDATES = 20
 
@@ -19,28 +21,28 @@ def main(argv=None) -> int:
     """Runs the command line `argv` (default: sys.argv[1:]). Returns the exit status."""
     parser = _parser(argv)
     arguments = vars(parser.parse_args(argv))
-    places = arguments["run_dir"], arguments["checkpoint"]
     try:
         if arguments["profile"] is not None:
             return _profile(parser, arguments)
-        if arguments["resume"]:
-            run = resume_run(options.given_values(arguments), *places)
-        else:
-            run = start_run(options.config_from_arguments(arguments), *places)
+        team = form_team(arguments["distribute"], arguments["device"], arguments["devices"], parser.prog)
+        run = open_run(team, arguments)
     except ValueError as error:
         parser.refuse(error)
     except (RunError, CheckpointError) as error:
         parser.error(error)
+    except ProcessLostError as error:
+        return _report_lost(parser, error)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    with run.directory:
-        try:
-            return train_and_report(run)
-        # The training loop handles both exceptions itself. These handlers serve the code before and after the loop.
-        except KeyboardInterrupt:
-            return 128 + signal.SIGINT
-        except BrokenPipeError:
-            return discard_output()
+    try:
+        return train_run(team, run)
+    except ProcessLostError as error:
+        return _report_lost(parser, error)
+    # The training loop handles both exceptions itself. These handlers serve the code before and after the loop.
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        return discard_output()
 
 
 def _parser(argv):
@@ -72,15 +74,31 @@ def _parser(argv):
         help=f"make no run, but measure how long each kernel of an update takes, over {PROFILED_UPDATES} updates; the "
         "profiler's files go to DIR",
     )
+    machine = parser.add_argument_group("machine", "These options are no part of a run: give them to --resume again.")
+    machine.add_argument(
+        "--device",
+        choices=DEVICES,
+        default="auto",
+        help="where to compute; auto is the CPU, and with --distribute=mirrored all GPUs (auto)",
+    )
+    machine.add_argument(
+        "--distribute",
+        choices=STRATEGIES,
+        help="divide each batch. mirrored: over the GPUs of this machine or the CPU devices of --devices; multi-worker: "
+        "over the processes in the environment variable TF_CONFIG, which all run this command; --batch-size is the size "
+        "of the whole batch",
+    )
+    machine.add_argument("--devices", type=COUNT, metavar="N", help="logical CPU devices for --distribute=mirrored")
     options.add_options(parser, argv)
     return parser
 
 
 def _profile(parser, arguments):
     """Prints how long each kernel of an update takes. Returns the exit status."""
-    for option in ("resume", "checkpoint", "run_dir"):
+    for option in ("resume", "checkpoint", "run_dir", "distribute", "devices"):
         if arguments[option]:
             parser.error(f"argument --profile: --{option.replace('_', '-')} means nothing, because no run is made")
+    form_team(None, arguments["device"], None, parser.prog)
     parser.make_directory("--profile", arguments["profile"])
     trainer = build_trainer(options.config_from_arguments(arguments))
     trainer.advance(PROFILED_UPDATES)
@@ -88,6 +106,12 @@ def _profile(parser, arguments):
     for line in profiling.report(kernels, PROFILED_UPDATES):
         print(line)
     return 0
+
+
+def _report_lost(parser, error):
+    """Says which process has gone. Returns the exit status."""
+    print(f"{parser.prog}: error: {error}", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from experiment.config import Config, OptimizerOptions
+from experiment.distribute import DistributedTrainer
 from experiment.models import make_model
 from experiment.trainer import Trainer
 from ntm.options import check_number
@@ -26,20 +27,25 @@ def build_model(config: Config, model_class=None) -> keras.Model:
     return make_model(config.model, **sizes, seed=config.run.seed, model_class=model_class)
 
 
-def build_trainer(config: Config, *, model_class=None, optimizer=None) -> Trainer:
+def build_trainer(config: Config, *, model_class=None, optimizer=None, team=None) -> Trainer:
     """Builds the Trainer of a configuration, with its task and its model.
 
     Args:
         config: the configuration.
         model_class: as in `build_model`.
         optimizer: a Keras optimizer, to be used in place of the configuration's.
+        team: Team; with a strategy, the trainer is a DistributedTrainer.
 
     Raises:
         ValueError: an argument is out of range.
     """
     chosen = optimizer or _build_optimizer(config.optimizer)
     model = build_model(config, model_class)
-    trainer = Trainer(model, config.task, chosen, seed=config.run.seed, **vars(config.training))
+    options = {"seed": config.run.seed, **vars(config.training)}
+    if team is None or team.strategy is None:
+        trainer = Trainer(model, config.task, chosen, **options)
+    else:
+        trainer = DistributedTrainer(model, config.task, chosen, team=team, **options)
     for variable in chosen.variables:
         if variable.name.endswith("_velocity"):
             variable.assign(tf.fill(variable.shape, config.optimizer.initial_velocity or 0.0))

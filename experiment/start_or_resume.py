@@ -19,25 +19,26 @@ RESUMABLE = ("iterations", "stop_when_solved", "figures")  # the fields of `Conf
 class Run(NamedTuple):
     """A run that is ready to train."""
 
-    directory: RunDirectory  # to be closed by the caller
+    directory: RunDirectory | None  # to be closed by the caller; None unless this process is its team's chief
     config: Config
     trainer: Trainer
 
 
-def start_run(config: Config, run_dir: str | None = None, checkpoint: str | None = None) -> Run:
+def start_run(config: Config, run_dir: str | None = None, checkpoint: str | None = None, team=None) -> Run:
     """Starts a new run.
 
     Args:
         config: the configuration.
         run_dir: the run directory; None makes a new one in runs/.
         checkpoint: the checkpoint whose weights the run starts from: a path, or step-N of the newest run.
+        team: Team, see `build_trainer`.
 
     Raises:
         ValueError: an argument is out of range.
         RunError: the directory cannot be used.
         CheckpointError: the checkpoint is missing, damaged or of another architecture.
     """
-    trainer = build_trainer(config)
+    trainer = build_trainer(config, team=team)
     if checkpoint is not None:
         path = Path(checkpoint)
         if path.name == checkpoint:
@@ -52,7 +53,7 @@ def start_run(config: Config, run_dir: str | None = None, checkpoint: str | None
     return Run(directory=directory, config=config, trainer=trainer)
 
 
-def resume_run(values: dict, run_dir: str | None = None, checkpoint: str | None = None) -> Run:
+def resume_run(values: dict, run_dir: str | None = None, checkpoint: str | None = None, team=None) -> Run:
     """Resumes a run at a checkpoint.
 
     Args:
@@ -60,6 +61,7 @@ def resume_run(values: dict, run_dir: str | None = None, checkpoint: str | None 
             fields in RESUMABLE may differ from the run's. All others must be equal.
         run_dir: the run directory; None for the newest in runs/.
         checkpoint: "step-N", or None for the newest checkpoint that is not damaged.
+        team: Team, see `build_trainer`.
 
     Raises:
         ValueError: a value contradicts the run.
@@ -73,7 +75,7 @@ def resume_run(values: dict, run_dir: str | None = None, checkpoint: str | None 
     try:
         with refusing_config(run_dir):
             config = Config.from_json(directory.config)
-            trainer = build_trainer(config)
+            trainer = build_trainer(config, team=team)
         _refuse_contradictions(config, values, run_dir)
         _restore_trainer(trainer, run_dir, checkpoint, started_from=config.run.checkpoint)
         config = config.replace(run={key: value for key, value in values["run"].items() if key in RESUMABLE})

@@ -66,13 +66,13 @@ class Trainer:
         self.weights = keras.Variable(_flatten(model.trainable_variables), name="weights")
         optimizer.build([self.weights])
         self.loss, self.batch_size = LOSSES[loss], batch_size
-        # The seed and the noise are variables. XLA would compile constants in, and compile again for each seed.
-        self.seed = tf.Variable(stream(seed, TRAINING), trainable=False)
+        self._seed = stream(seed, TRAINING)
         self.clip_ratio = clip_ratio
         self._noise = None
         if weight_noise > 0:
             length = _NOISE_OFFSETS + self.weights.shape[0]
             noise = tf.random.stateless_normal([length], stream(seed, NOISE), alg="philox")
+            # A variable: a constant would be compiled in, and each seed would compile again.
             self._noise = tf.Variable(weight_noise * noise, trainable=False)
         self._usual_norm = tf.Variable(1.0, name="usual_gradient_norm")
         self.iteration = tf.Variable(0, name="iteration")
@@ -80,7 +80,7 @@ class Trainer:
         self._totals = tf.Variable(tf.zeros(len(Metrics._fields)), name="totals")
         self._updates_in_totals = tf.Variable(0.0, name="updates_in_totals")
         self._gradient = tf.Variable(tf.zeros_like(self.weights))
-        self._advance = tf.function(self._train_to, jit_compile=True, autograph=False)
+        self._advance = self._make_program()
 
     def variables(self) -> dict:
         """Everything that determines how training continues: a dict from the names in checkpoints to variables."""
@@ -101,13 +101,15 @@ class Trainer:
             stopped right after the update that was not finite, and the weights are useless.
         """
         start = time.perf_counter()
-        finite = bool(self._advance(tf.constant(iteration)))
+        finite, reached = self._advance(*self._advance_arguments(iteration))
+        self.iteration.assign(reached)
+        finite = bool(finite)
         self.seconds.assign_add(time.perf_counter() - start)
         return finite
 
     def compiled_program(self) -> str:
         """The program that `advance` runs, as XLA's text."""
-        return self._advance.experimental_get_compiler_ir(tf.constant(1))(stage="optimized_hlo")
+        return self._advance.experimental_get_compiler_ir(*self._advance_arguments(1))(stage="optimized_hlo")
 
     def metrics(self) -> Metrics:
         """The metrics of the updates since `start_metrics`."""
@@ -122,7 +124,21 @@ class Trainer:
         """The gradients of the last update before clipping: a dict from the weights' names in checkpoints."""
         return dict(zip(map(variable_name, self.model.trainable_variables), self._split(self._gradient)))
 
-    def _train_to(self, stop):
+    def _make_program(self):
+        """The function of `advance`. It compiles everything into one program."""
+        return tf.function(self._train_to, jit_compile=True, autograph=False)
+
+    def _advance_arguments(self, iteration):
+        """The arguments of `_train_to`.
+
+        The seed and the number of updates so far are arguments. A constant would be compiled in, and each seed would
+        compile again. An int32 variable cannot be part of a program on a GPU: TensorFlow keeps it in the CPU's memory.
+        """
+        return tf.constant(iteration), tf.identity(self.iteration), self._seed
+
+    def _train_to(self, stop, first, stream_seed):
+        """Makes updates `first` + 1 to `stop`. Returns whether all were finite, and the number of updates so far."""
+
         def go_on(iteration, seed, totals, finite, gradient):
             return (iteration < stop) & finite
 
@@ -131,47 +147,66 @@ class Trainer:
             iteration += 1
             watched = metrics[:1] if self.clip_ratio else metrics  # clipping replaces a gradient that is not finite
             finite = tf.reduce_all(tf.math.is_finite(watched))
-            return iteration, fold_in(self.seed, iteration), totals + metrics, finite, gradient
+            return iteration, fold_in(stream_seed, iteration), totals + metrics, finite, gradient
 
         variables = self.model.trainable_variables
         self.weights.assign(_flatten(variables))
-        first = tf.identity(self.iteration)
         # The seed is a loop variable. If it were constant in the loop, XLA would compile in the offsets of the noise,
         # and would compile again for each seed.
-        start = first, fold_in(self.seed, first), tf.identity(self._totals), True, tf.identity(self._gradient)
+        start = first, fold_in(stream_seed, first), tf.identity(self._totals), True, tf.identity(self._gradient)
         iteration, _, totals, finite, gradient = tf.while_loop(go_on, update, start)
-        self.iteration.assign(iteration)
         self._gradient.assign(gradient)
         self._totals.assign(totals)
         self._updates_in_totals.assign_add(tf.cast(iteration - first, tf.float32))
         for variable, weight in zip(variables, self._split(self.weights)):
             variable.assign(weight)
-        return finite & tf.reduce_all(tf.math.is_finite(tf.convert_to_tensor(self.weights)))
+        return finite & tf.reduce_all(tf.math.is_finite(tf.convert_to_tensor(self.weights))), iteration
 
     def _update(self, seed):
         """Makes one update of the weights. Returns the fields of Metrics as one tensor, and the gradient."""
+        return self._apply(*self._measure(self._noisy_weights(seed), seed))
+
+    def _measure(self, weights, seed, share=None):
+        """Measures the batch of an update, or a share of it.
+
+        Args:
+            weights: the vector of weights.
+            seed: [2], the seed of the update.
+            share: a function from a tensor [B, ...] to a part of its rows; None for all rows.
+
+        Returns:
+            The fields of Metrics but for the gradient norm, a list of scalars; and the gradient of the loss, a vector.
+        """
         batch_seed, state_seed = batch_and_state_seeds(seed)
         batch = self.task.batch(batch_seed, self.batch_size)
-        weights = self._split(self._with_noise(tf.convert_to_tensor(self.weights), fold_in(seed, NOISE)))
+        weights = self._split(weights)
         scope = keras.StatelessScope(zip(self.model.trainable_variables, weights))
         with tf.GradientTape() as tape, scope:
             tape.watch(weights)
             state = self.model.initial_state(self.batch_size, seed=state_seed)
+            if share is not None:
+                rows = {name: share(getattr(batch, name)) for name in ("inputs", "targets", "mask")}
+                batch, state = batch._replace(**rows), tf.nest.map_structure(share, state)
             logits, _ = self.model.run(batch.inputs, initial_state=state, steps=batch.num_steps)
             loss = self.loss(batch.targets, logits, batch.mask)
         for variable in self.model.non_trainable_variables:  # the scope only records assignments
             if (value := scope.get_current_value(variable)) is not None:
                 variable.assign(value)
         gradient = _flatten(tape.gradient(loss, weights))
+        wrong = tf.reduce_mean(hamming_distance(batch.targets, logits, batch.mask))
+        bits = tf.reduce_mean(bits_per_sequence(batch.targets, logits, batch.mask))
+        return [loss, wrong, bits], gradient
+
+    def _apply(self, measured, gradient):
+        """Updates the weights with the gradient of the batch. Returns what `_update` returns.
+
+        Args:
+            measured: the fields of Metrics but for the gradient norm.
+            gradient: the gradient of the loss, a vector.
+        """
         norm = tf.norm(gradient)
         self.optimizer.apply([self._clip(gradient, norm)], [self.weights])
-        metrics = Metrics(
-            loss=loss,
-            hamming_distance=tf.reduce_mean(hamming_distance(batch.targets, logits, batch.mask)),
-            bits_per_sequence=tf.reduce_mean(bits_per_sequence(batch.targets, logits, batch.mask)),
-            gradient_norm=norm,
-        )
-        return tf.stack(metrics), gradient
+        return tf.stack(Metrics(*measured, gradient_norm=norm)), gradient
 
     def _clip(self, gradient, norm):
         """Clips the gradient, see `clip_ratio`. Updates the running mean of the norms."""
@@ -183,11 +218,12 @@ class Trainer:
         self._usual_norm.assign(tf.where(finite, usual, self._usual_norm))
         return tf.where(finite, gradient * tf.math.divide_no_nan(clipped_norm, norm), 0.0)
 
-    def _with_noise(self, weights, seed):
-        """Adds the noise of an update to the vector of weights."""
+    def _noisy_weights(self, seed):
+        """The vector of weights, with the noise of the update that has the seed `seed`."""
+        weights = tf.convert_to_tensor(self.weights)
         if self._noise is None:
             return weights
-        start = random_integers([1], seed, 0, _NOISE_OFFSETS - 1)
+        start = random_integers([1], fold_in(seed, NOISE), 0, _NOISE_OFFSETS - 1)
         return weights + tf.slice(self._noise, start, weights.shape)
 
     def _split(self, vector):

@@ -1,0 +1,128 @@
+"""The processes of a run on several machines: who they are, as TF_CONFIG says, and which of them have gone."""
+
+import contextlib
+import json
+import os
+import re
+import socket
+import sys
+import threading
+from typing import NamedTuple
+
+JOIN_SECONDS = 50  # all processes must have started within this time
+_PROBE_SECONDS = 3  # a process that accepts no connection within this time has gone
+_JOBS = ("chief", "worker")
+
+
+class Member(NamedTuple):
+    """A process of a cluster."""
+
+    job: str  # "chief" or "worker"
+    number: int  # its number in the job
+    address: str  # host:port
+
+    def __str__(self):
+        return f"{self.job} {self.number} ({self.address})"
+
+    def answers(self) -> bool:
+        """Whether the process accepts connections."""
+        host, _, port = self.address.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_PROBE_SECONDS).close()
+        except OSError:
+            return False
+        return True
+
+
+class Cluster(NamedTuple):
+    """The processes of a run, and the place of this process among them."""
+
+    members: list  # of Member; the first is the chief, which alone writes the run directory
+    index: int  # of this process in `members`
+
+    @property
+    def is_chief(self) -> bool:
+        return self.index == 0
+
+    def gone(self) -> list:
+        """The other processes that do not answer."""
+        return [member for i, member in enumerate(self.members) if i != self.index and not member.answers()]
+
+
+class ProcessLostError(Exception):
+    """Another process of the run has gone. The message names it."""
+
+
+def read_cluster() -> Cluster:
+    """Reads the environment variable TF_CONFIG, which has TensorFlow's form:
+
+        {"cluster": {"worker": ["host:port", "host:port"]}, "task": {"type": "worker", "index": 0}}
+
+    The job "chief" may have an address of its own. Without it, worker 0 is the chief.
+
+    Raises:
+        ValueError: TF_CONFIG is missing or malformed.
+    """
+    text = os.environ.get("TF_CONFIG")
+    if not text:
+        raise ValueError("distribute=multi-worker needs the environment variable TF_CONFIG")
+    try:
+        config = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"TF_CONFIG is not JSON: {error}") from None
+    config = config if isinstance(config, dict) else {}
+    jobs, task = config.get("cluster"), config.get("task")
+    if not isinstance(jobs, dict) or not jobs or not set(jobs) <= set(_JOBS):
+        raise ValueError(f'TF_CONFIG: "cluster" must have the keys "chief" and "worker", or one of them, not {jobs!r}')
+    members = []
+    for job in _JOBS:
+        addresses = jobs.get(job, [])
+        if not isinstance(addresses, list) or not all(map(_is_address, addresses)):
+            raise ValueError(f'TF_CONFIG: "{job}" must be a list of "host:port", not {addresses!r}')
+        members += [Member(job, number, address) for number, address in enumerate(addresses)]
+    if len({member.address for member in members}) < len(members):
+        raise ValueError("TF_CONFIG names an address twice")
+    task = task if isinstance(task, dict) else {}
+    place = task.get("type"), task.get("index")
+    for index, member in enumerate(members):
+        if member[:2] == place:
+            return Cluster(members=members, index=index)
+    raise ValueError(f'TF_CONFIG: "task" must name a process of "cluster" by "type" and "index", not {task!r}')
+
+
+def _is_address(address):
+    return isinstance(address, str) and re.fullmatch(r"\S+:\d{1,5}", address) is not None
+
+
+@contextlib.contextmanager
+def limited_wait(cluster: Cluster, prog: str):
+    """Ends this process with one line and exit status 1 if the `with` block takes longer than JOIN_SECONDS.
+
+    The block waits for the other processes inside TensorFlow, where no exception can end it.
+
+    Args:
+        cluster: Cluster.
+        prog: the command's name, for the line.
+    """
+
+    def give_up():
+        missing = ", ".join(map(str, cluster.gone())) or "another process"
+        print(f"{prog}: error: {missing} has not joined within {JOIN_SECONDS} s", file=sys.stderr, flush=True)
+        os._exit(1)
+
+    timer = threading.Timer(JOIN_SECONDS, give_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def lost(cluster: Cluster, error: Exception) -> ProcessLostError:
+    """The exception to raise when an operation among the processes has failed with `error`."""
+    named = [member for member in cluster.members if f"/job:{member.job}/replica:0/task:{member.number}" in str(error)]
+    # The message of TensorFlow may name a process that only passes the failure on.
+    gone = cluster.gone() or [member for member in named if member != cluster.members[cluster.index]]
+    names = ", ".join(map(str, gone)) or "another process"
+    return ProcessLostError(f"{names} has gone; start all processes again, with --resume")

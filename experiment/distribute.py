@@ -1,0 +1,62 @@
+"""Distributes updates: the sequences of a batch over several devices or machines, with tf.distribute."""
+
+import tensorflow as tf
+
+from experiment.trainer import Trainer
+
+
+class DistributedTrainer(Trainer):
+    """A Trainer whose updates are distributed over the replicas of a tf.distribute strategy.
+
+    Each replica draws the whole batch of an update from the update's seed, which takes little time, and measures its
+    own share of the sequences. An update is therefore that of a Trainer, except for the rounding of sums. The gradient
+    of a share is a compiled program. The sum over the replicas is around it, and so is the optimizer, which every
+    process runs on weights of its own.
+
+    Args:
+        model, task, optimizer: as for `Trainer`.
+        team: Team with a strategy. On its chief, `advance` makes all processes advance.
+        batch_size: B, the sequences of all replicas in an update.
+        **options: further arguments of `Trainer`.
+
+    Raises:
+        ValueError: an argument is out of range, or the replicas do not divide the batch.
+    """
+
+    def __init__(self, model, task, optimizer, *, team, batch_size=1, **options):
+        replicas = team.strategy.num_replicas_in_sync
+        if batch_size % replicas:
+            raise ValueError(f"batch_size={batch_size} is no multiple of the number of replicas, {replicas}")
+        self._team, self._share_size = team, batch_size // replicas
+        self._measure_share = tf.function(self._measure_rows, jit_compile=True, autograph=False)
+        self._apply_program = tf.function(self._apply_vector, jit_compile=True, autograph=False)
+        super().__init__(model, task, optimizer, batch_size=batch_size, **options)
+
+    def advance(self, iteration: int) -> bool:
+        if self._team.is_chief:
+            self._team.agree(iteration)
+        return super().advance(iteration)
+
+    def _make_program(self):
+        return tf.function(self._train_to, autograph=False)
+
+    def _update(self, seed):
+        def measure(weights, seed):
+            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+            return self._measure_share(weights, seed, tf.convert_to_tensor(replica))
+
+        shares = self._team.strategy.run(measure, args=(self._noisy_weights(seed), seed))
+        return self._apply_program(self._team.strategy.reduce(tf.distribute.ReduceOp.MEAN, shares, axis=None))
+
+    def _measure_rows(self, weights, seed, replica):
+        """The results of `_measure` for the share of a replica, as one vector, so that one sum serves all."""
+
+        def share(tensor):
+            begin = [replica * self._share_size] + [0] * (tensor.shape.rank - 1)
+            return tf.slice(tensor, begin, [self._share_size, *tensor.shape[1:]])
+
+        measured, gradient = self._measure(weights, seed, share)
+        return tf.concat([measured, gradient], axis=0)
+
+    def _apply_vector(self, means):
+        return self._apply(tf.unstack(means[:3]), means[3:])
