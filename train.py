@@ -84,9 +84,8 @@ def _parser(argv):
     machine.add_argument(
         "--distribute",
         choices=STRATEGIES,
-        help="divide each batch. mirrored: over the GPUs of this machine or the CPU devices of --devices; multi-worker: "
-        "over the processes in the environment variable TF_CONFIG, which all run this command; --batch-size is the size "
-        "of the whole batch",
+        help="divide each batch of --batch-size sequences; mirrored: over the GPUs of this machine, or the CPU devices "
+        "of --devices; multi-worker: over the processes in TF_CONFIG, which all run this command, see docs/scale.md",
     )
     machine.add_argument("--devices", type=COUNT, metavar="N", help="logical CPU devices for --distribute=mirrored")
     options.add_options(parser, argv)

@@ -1,15 +1,14 @@
 """Does every seed learn, how soon, and does success last? Trains several seeds and draws their errors.
 
 `python -m benchmarks.convergence --seeds=20 --jobs=2 [any option of train.py]`. A second call resumes the runs that the
-first one did not finish. --dir holds the runs, convergence.csv with a row per seed, and convergence.png.
+first one did not finish. --dir holds the runs, convergence.csv with a row per seed, and convergence.png. --scheduler
+trains on other machines.
 """
 
-import concurrent.futures
 import csv
 import json
 import shlex
 import statistics
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,16 +18,12 @@ import numpy as np
 from experiment.command_line import Parser, nonempty, start, whole_number
 
 with start():
-    from experiment import atomic
-    from experiment.checkpoints import checkpoints
+    from benchmarks import sweep
+    from benchmarks.sweep import BITS, WRONG
     from experiment.metrics_file import read_metrics
     from experiment.run_directory import read_config
     from experiment.solved import read_solved
     from ntm import plots
-
-ROOT = Path(__file__).resolve().parent.parent
-# Columns are named PREFIX + size. They hold wrong bits, cost in bits, and lowest achievable cost in bits, per sequence.
-WRONG, BITS, LEAST = "wrong_bits_", "bits_", "least_bits_"
 
 
 def main(argv=None) -> int:
@@ -44,15 +39,14 @@ def main(argv=None) -> int:
         )
     settings.write_text(text)
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
-    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        jobs = [pool.submit(train, root / f"seed-{seed}", seed, options, arguments.sequences) for seed in seeds]
-        try:
-            rows = [report(job.result()) for job in concurrent.futures.as_completed(jobs)]
-        except (subprocess.CalledProcessError, KeyboardInterrupt) as error:
-            pool.shutdown(wait=False, cancel_futures=True)  # running jobs end by themselves, or by the same Ctrl-C
-            if isinstance(error, KeyboardInterrupt):
-                return 130
-            parser.error(error.stderr.strip().splitlines()[-1])
+    jobs = [sweep.Job(root / f"seed-{seed}", seed, tuple(options), arguments.sequences) for seed in seeds]
+    try:
+        with sweep.connect(parser, arguments.scheduler) as client:
+            rows = [report(read_row(job.run_dir)) for job in sweep.finished(jobs, arguments.jobs, client)]
+    except KeyboardInterrupt:
+        return 130
+    except sweep.JobError as error:
+        parser.error(error)
     rows.sort(key=lambda row: row["seed"])
     write_rows(root / "convergence.csv", rows)
     curves = [read_curve(root / f"seed-{row['seed']}") for row in rows if row["sequences"]]
@@ -85,40 +79,14 @@ def seeds_parser(benchmark: str, text: str, seeds: int) -> Parser:
     parser.add_argument(
         "--sequences", type=whole_number(1), default=1000, metavar="N", help="sequences per size (default %(default)s)"
     )
+    sweep.add_scheduler_option(parser)
     parser.add_argument("--dir", type=nonempty, default=f"runs/{benchmark}", help="directory (default %(default)s)")
     return parser
 
 
-def train(run_dir: Path, seed: int, options: list, sequences: int) -> dict:
-    """Trains a seed, or resumes its run, and writes its errors to errors.json. Skips both if errors.json exists.
-
-    Args:
-        run_dir: the run directory.
-        seed: the run's seed.
-        options: options of train.py.
-        sequences: number of sequences to measure at each size.
-
-    Returns:
-        The result of `read_row`.
-    """
-    if not (run_dir / "errors.json").exists():
-        what = ["--resume"] if (run_dir / "config.json").exists() else [*options, f"--seed={seed}"]
-        ended = run(["train.py", *what, f"--run-dir={run_dir}"], not_finite=True)
-        errors = {"ended": ended.stderr.strip()}
-        if checkpoints(run_dir):
-            measured = run(["evaluate.py", f"--run-dir={run_dir}", f"--sequences={sequences}", "--format=json"])
-            for line in measured.stdout.splitlines():
-                row = json.loads(line)
-                errors[WRONG + row["size"]] = row["bit_errors_per_sequence"]
-                errors[BITS + row["size"]] = row["bits_per_sequence"]
-                errors[LEAST + row["size"]] = row["least_bits_per_sequence"]
-        # Written last: a run with errors.json is finished.
-        atomic.write_file(run_dir / "errors.json", json.dumps(errors).encode())
-    return read_row(run_dir, read_metrics(run_dir))
-
-
-def read_row(run_dir: Path, metrics: dict) -> dict:
-    """The row of the CSV file for a run that `train` has finished. `metrics` is the run's `read_metrics`."""
+def read_row(run_dir: Path) -> dict:
+    """The row of the CSV file for a run that `sweep.train` has finished."""
+    metrics = read_metrics(run_dir)
     solved = (read_solved(run_dir) or {}).get("sequences")
     seen, wrong = metrics["sequences"], metrics["hamming_distance"]
     return {
@@ -129,22 +97,6 @@ def read_row(run_dir: Path, metrics: dict) -> dict:
         "seconds": metrics["seconds"][-1] if len(seen) else 0,
         **json.loads((run_dir / "errors.json").read_text()),
     }
-
-
-def run(command: list, not_finite: bool = False) -> subprocess.CompletedProcess:
-    """Runs a script.
-
-    Args:
-        command: the script and its options.
-        not_finite: whether train.py may stop at a loss that is not finite.
-
-    Raises:
-        CalledProcessError: the script failed in another way.
-    """
-    ended = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True)
-    if ended.returncode != 0 and not (not_finite and "is not finite at iteration" in ended.stderr):
-        raise subprocess.CalledProcessError(ended.returncode, command, ended.stdout, ended.stderr or "no message")
-    return ended
 
 
 def write_rows(path: Path, rows: list):

@@ -3,13 +3,11 @@
 `python -m benchmarks.results` trains every entry of RUNS with the first seed, then with the next seed. A second call
 resumes the runs that the first one did not finish. All runs take some hours on two cores. --dir holds the runs,
 results.csv with a row per run, results.md with a table of medians, and results.png with bits per sequence against the
-number of sequences seen.
+number of sequences seen. --scheduler trains on other machines.
 """
 
-import concurrent.futures
 import itertools
 import statistics
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +17,7 @@ import numpy as np
 from experiment.command_line import start
 
 with start():
-    from benchmarks import convergence
+    from benchmarks import convergence, sweep
     from experiment.config import Config, default_config
     from experiment.errors import RunError
     from experiment.load import load_config
@@ -59,28 +57,27 @@ def main(argv=None) -> int:
         (task, model) for task, model in RUNS if arguments.task in (None, task) and arguments.model in (None, model)
     ]
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
-    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+    try:
         jobs = {
-            pool.submit(train, root, task, model, seed, arguments.sequences): f"{task}, {model}, seed {seed}"
+            make_job(root, task, model, seed, arguments.sequences): f"{task}, {model}, seed {seed}"
             for seed, (task, model) in itertools.product(seeds, chosen)
         }
-        try:
-            for job in concurrent.futures.as_completed(jobs):
-                job.result()
+        with sweep.connect(parser, arguments.scheduler) as client:
+            for job in sweep.finished(list(jobs), arguments.jobs, client):
                 print(jobs[job], flush=True)
                 report(root)
-        except (subprocess.CalledProcessError, RunError, KeyboardInterrupt) as error:
-            pool.shutdown(wait=False, cancel_futures=True)  # running jobs end by themselves, or by the same Ctrl-C
-            if isinstance(error, KeyboardInterrupt):
-                return 130
-            why = error if isinstance(error, RunError) else error.stderr.strip().splitlines()[-1]
-            parser.error(f"{jobs[job]}: {why}")
+    except KeyboardInterrupt:
+        return 130
+    except sweep.JobError as error:
+        parser.error(f"{jobs[error.job]}: {error}")
+    except RunError as error:
+        parser.error(error)
     print(f"{root}/ holds results.csv, results.md, results.png and the runs")
     return 0
 
 
-def train(root: Path, task: str, model: str, seed: int, sequences: int):
-    """Trains a seed of a model on a task, or resumes its run, and measures its errors.
+def make_job(root: Path, task: str, model: str, seed: int, sequences: int) -> sweep.Job:
+    """The job that trains a seed of a model on a task, or resumes its run.
 
     Raises:
         RunError: the run was started with other settings.
@@ -88,9 +85,8 @@ def train(root: Path, task: str, model: str, seed: int, sequences: int):
     run_dir = root / f"{task}-{model}" / f"seed-{seed}"
     if (run_dir / "config.json").exists():
         refuse_other_settings(run_dir, default_config(task=task, model=model), RUNS[task, model])
-    run_dir.parent.mkdir(parents=True, exist_ok=True)
-    options = [f"--task={task}", f"--model={model}", f"--iterations={RUNS[task, model]}"]
-    convergence.train(run_dir, seed, options, sequences)
+    options = (f"--task={task}", f"--model={model}", f"--iterations={RUNS[task, model]}")
+    return sweep.Job(run_dir, seed, options, sequences)
 
 
 def refuse_other_settings(run_dir: Path, wanted: Config, iterations: int):
@@ -113,7 +109,7 @@ def report(root: Path):
         finished = root.glob(f"{task}-{model}/seed-*/errors.json")
         for errors in sorted(finished, key=lambda path: int(path.parent.name.removeprefix("seed-"))):
             metrics = read_metrics(errors.parent)
-            row = convergence.read_row(errors.parent, metrics)
+            row = convergence.read_row(errors.parent)
             sequences, bits = metrics["sequences"], metrics["bits_per_sequence"]
             if len(sequences):  # a run that stopped at once has no rows
                 row["bits_in_training"] = np.mean(bits[sequences > row["sequences"] - NEAR_THE_END])
@@ -148,10 +144,10 @@ def table(rows: list) -> Iterator:
         cells = [task, model, seeds, f"{RUNS[task, model]:,}", f"{minutes:.1f}", solved]
         cells.append(spread(group, "bits_in_training"))
         for size in convergence.sizes(group) or [""]:
-            bits = spread(group, convergence.BITS + size)
-            if any(row.get(convergence.LEAST + size) for row in group):
-                bits += f"; at best {spread(group, convergence.LEAST + size)}"
-            yield f"| {' | '.join([*cells, size, spread(group, convergence.WRONG + size), bits])} |"
+            bits = spread(group, sweep.BITS + size)
+            if any(row.get(sweep.LEAST + size) for row in group):
+                bits += f"; at best {spread(group, sweep.LEAST + size)}"
+            yield f"| {' | '.join([*cells, size, spread(group, sweep.WRONG + size), bits])} |"
             cells = [""] * len(cells)
 
 
