@@ -2,6 +2,8 @@
 
 A worker trains in a directory of its own. Run directories travel through the scheduler: it keeps the newest checkpoint
 of every unfinished run. If a worker dies, another one continues its run from there.
+
+Dask imports this module in the scheduler too. It therefore imports nothing that needs TensorFlow.
 """
 
 import concurrent.futures
@@ -19,11 +21,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from experiment.command_line import Parser, nonempty, start
-
-with start():
-    from experiment import atomic
-    from experiment.checkpoints import checkpoints
+from experiment import atomic
+from experiment.command_line import Parser, nonempty
 
 ROOT = Path(__file__).resolve().parent.parent
 # Columns are named PREFIX + size. They hold wrong bits, cost in bits, and lowest achievable cost in bits, per sequence.
@@ -119,7 +118,7 @@ def train(job: Job):
     what = ["--resume"] if (run_dir / "config.json").exists() else [*job.options, f"--seed={job.seed}"]
     ended = run_script(["train.py", *what, f"--run-dir={run_dir}"], not_finite=True)
     errors = {"ended": ended.stderr.strip().replace(f"{run_dir}/", "")}
-    if checkpoints(run_dir):
+    if _checkpoints(run_dir):
         measured = run_script(["evaluate.py", f"--run-dir={run_dir}", f"--sequences={job.sequences}", "--format=json"])
         for line in measured.stdout.splitlines():
             row = json.loads(line)
@@ -228,12 +227,12 @@ def _sending(snapshot, run_dir, seconds):
     ended = threading.Event()
 
     def send():
-        sent = checkpoints(run_dir)[:1]
+        sent = _checkpoints(run_dir)
         while not ended.wait(seconds):
-            if (newest := checkpoints(run_dir)[:1]) != sent:
-                with contextlib.suppress(OSError):  # train.py has replaced a file meanwhile
+            if (present := _checkpoints(run_dir)) != sent:
+                with contextlib.suppress(OSError):  # train.py has deleted a file meanwhile
                     snapshot.set(pack(run_dir))
-                    sent = newest
+                    sent = present
 
     thread = threading.Thread(target=send, daemon=True)
     thread.start()
@@ -245,19 +244,24 @@ def _sending(snapshot, run_dir, seconds):
 
 
 def pack(run_dir: Path) -> bytes:
-    """The files of a run directory as a tar file, without all checkpoints but the newest. Empty without a directory.
-
-    The run may be in progress.
-    """
+    """The files of a run directory as a tar file; empty without a directory. The run may be in progress."""
     content = io.BytesIO()
-    # The checkpoint is chosen first, so that the metrics in the other files reach at least as far.
-    newest = checkpoints(run_dir)[:1]
-    others = [path for path in sorted(Path(run_dir).glob("[!.]*")) if path.name != "checkpoints"]
-    if others:
+    if run_dir.is_dir():
         with tarfile.open(fileobj=content, mode="w") as tar:
-            for path in [*newest, *others]:
-                tar.add(path, arcname=path.relative_to(run_dir))
+            # The checkpoints come first, so that metrics.csv reaches at least as far as they do.
+            for path in sorted(run_dir.iterdir()):
+                tar.add(path, arcname=path.name, filter=_unless_hidden)
     return content.getvalue()
+
+
+def _unless_hidden(member):
+    """Leaves out the lock and the files that are being written."""
+    return None if Path(member.name).name.startswith(".") else member
+
+
+def _checkpoints(run_dir):
+    """The names of a run's checkpoints."""
+    return {path.name for path in run_dir.glob("checkpoints/step-*")}
 
 
 def unpack(content: bytes, run_dir: Path):
