@@ -9,6 +9,7 @@ import experiment.command_line
 
 with experiment.command_line.start():
     import keras
+    import tensorflow as tf
 
     import evaluate
     import reuse
@@ -18,6 +19,11 @@ with experiment.command_line.start():
     from experiment.build import build_trainer
     from experiment.config import default_config
     from experiment.run_directory import RunDirectory
+
+# Two logical devices, for the tests of --distribute. All other tests use the first one.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
 
 # Examples have no deadline, because each traces TensorFlow operations. Every run has the same examples.
 hypothesis.settings.register_profile("ntm", deadline=None, derandomize=True, max_examples=25)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from benchmarks import carried_state, convergence, figures, literal_sharpening, paper, results, shift_forms
+from benchmarks import carried_state, convergence, figures, literal_sharpening, paper, results, shift_forms, sweep
 from experiment.build import build_trainer
 from experiment.config import default_config
 from ntm.addressing import shift
@@ -55,8 +55,8 @@ def test_convergence_trains_seeds_and_resumes(tmp_path, monkeypatch, capsys):
     assert convergence.main(["--seeds=1", "--first-seed=3", *common]) == 0
     assert "solved: 0 of 1" in capsys.readouterr().out
     trained = []
-    monkeypatch.setattr(convergence, "train", lambda *arguments: trained.append(arguments) or TRAIN(*arguments))
-    monkeypatch.setattr(convergence, "run", lambda *arguments: pytest.fail(f"{arguments} ran again"))
+    monkeypatch.setattr(sweep, "train", lambda job: trained.append(job) or TRAIN(job))
+    monkeypatch.setattr(sweep, "run_script", lambda *arguments: pytest.fail(f"{arguments} ran again"))
     assert convergence.main(["--seeds=1", "--first-seed=3", *common]) == 0
     assert len(trained) == 1
     with (tmp_path / "c" / "convergence.csv").open() as file:
@@ -69,7 +69,7 @@ def test_convergence_trains_seeds_and_resumes(tmp_path, monkeypatch, capsys):
     assert "holds runs of other options" in capsys.readouterr().err
 
 
-TRAIN = convergence.train
+TRAIN = sweep.train
 
 
 def test_results_reports_only_finished_runs(small_run, tmp_path):

@@ -1,0 +1,187 @@
+"""Checks training on several devices and processes: `python -m benchmarks.distributed --check=losses`.
+
+losses   compares the updates of two devices with those of one, and two processes with two devices, for several tasks
+kills    kills a random process of a run at a random moment, many times, and resumes the run
+speed    compares two processes, pinned to a core each, with one process on one core
+"""
+
+import random
+import sys
+import time
+from pathlib import Path
+
+from experiment.command_line import Parser, nonempty, start, whole_number
+
+with start():
+    import numpy as np
+
+    from benchmarks import processes
+    from experiment.build import build_trainer
+    from experiment.config import default_config
+    from experiment.metrics_file import read_metrics
+    from experiment.team import form_team
+
+SETTINGS = {  # task and model
+    "copy": ("copy", "ntm-lstm"),
+    "recall": ("associative-recall", "ntm-lstm"),
+    "sort": ("priority-sort", "ntm-lstm"),
+    "feedforward": ("copy", "ntm-feedforward"),
+}
+TOLERANCE = 1e-5
+SMALL = ("--controller-units=8", "--memory-locations=9", "--memory-width=5", "--max-length=3", "--batch-size=4")
+
+
+def main(argv=None) -> int:
+    parser = Parser(prog="benchmarks.distributed", description=__doc__.splitlines()[0])
+    parser.add_argument("--check", choices=CHECKS, required=True, help="what to check")
+    parser.add_argument("--dir", type=nonempty, default="runs/distributed", help="directory of the runs (%(default)s)")
+    parser.add_argument("--count", type=whole_number(1), default=20, metavar="N", help="kills (%(default)s)")
+    parser.add_argument("--updates", type=whole_number(2), default=300, metavar="N", help="updates (%(default)s)")
+    parser.add_argument("--batch-size", type=whole_number(2), metavar="N", help="batch (losses: 32, speed: 64)")
+    parser.add_argument("--setting", choices=SETTINGS, help="losses: only this setting")
+    arguments = parser.parse_args(argv)
+    parser.make_directory("--dir", arguments.dir)
+    return CHECKS[arguments.check](arguments)
+
+
+def check_losses(arguments) -> int:
+    """Compares two replicas with one."""
+    team = form_team("mirrored", "cpu", 2, "benchmarks.distributed")
+    size = arguments.batch_size or 32
+    for name, (task, model) in SETTINGS.items():
+        if arguments.setting not in (None, name):
+            continue
+        config = default_config(task=task, model=model).replace(training={"batch_size": size})
+        _compare_updates(name, config, team, arguments.updates)
+        _compare_processes(name, ["--task=" + task, "--model=" + model], size, arguments)
+    return 0
+
+
+def _compare_updates(name, config, team, updates):
+    """Prints how far two devices differ from one.
+
+    The rounding of sums differs. Training amplifies a difference of rounding size without limit, in one process too: a
+    trainer whose initial weights differ by rounding shows how fast. Each update by itself is compared from equal
+    weights.
+    """
+    one, two, single = build_trainer(config), build_trainer(config, team=team), build_trainer(config, team=team)
+    moved = build_trainer(config)
+    generator = np.random.default_rng(0)
+    for weight in moved.model.trainable_variables:
+        weight.assign(weight * (1 + 1e-7 * generator.standard_normal(weight.shape)))
+    alone, together, perturbed, gradients = [], [], [], []
+    for update in range(1, updates + 1):
+        for variable, value in zip(single.variables().values(), one.variables().values()):
+            variable.assign(value)
+        for trainer in (one, two, single, moved):
+            trainer.start_metrics()
+            trainer.advance(update)
+        loss = one.metrics().loss
+        for trainer, found in ((single, alone), (two, together), (moved, perturbed)):
+            found.append(abs(trainer.metrics().loss - loss) / abs(loss))
+        expected, found = (_vector(trainer.gradients()) for trainer in (one, single))
+        gradients.append(np.linalg.norm(found - expected) / np.linalg.norm(expected))
+    print(f"{name}, {updates} updates, two devices against one, largest relative differences:")
+    print(f"  each update from equal weights: loss {max(alone):.1e}, gradient {max(gradients):.1e}")
+    for found, what in ((together, "two devices"), (perturbed, "one device, initial weights moved by 1e-7")):
+        beyond = next((i for i, value in enumerate(found, 1) if value > TOLERANCE), None)
+        until = "all updates" if beyond is None else f"until update {beyond - 1}"
+        print(f"  {what}: loss within {TOLERANCE:.0e} in {until}; at most {max(found):.1e}", flush=True)
+
+
+def _vector(gradients):
+    return np.concatenate([np.ravel(gradient) for gradient in gradients.values()])
+
+
+def _compare_processes(name, options, size, arguments):
+    """Prints how far two processes differ from two devices of one process."""
+    root = Path(arguments.dir)
+    common = [*options, f"--batch-size={size}", f"--iterations={arguments.updates}", "--log-every=1"]
+    mirrored, workers = root / f"{name}-mirrored-{time.time_ns()}", root / f"{name}-workers-{time.time_ns()}"
+    processes.end_well(
+        [processes.start_training([*common, "--distribute=mirrored", "--devices=2", f"--run-dir={mirrored}"])]
+    )
+    processes.end_well([process for process, _ in processes.start_workers([*common, f"--run-dir={workers}"])])
+    loss, weight = processes.differences(workers, mirrored)
+    print(f"  two processes against two devices: loss {loss:.1e}, final weights {weight:.1e}", flush=True)
+
+
+def check_kills(arguments) -> int:
+    """Kills processes. Returns 1 if a process did not end well or a run ended in other numbers."""
+    root = Path(arguments.dir)
+    common = [*SMALL, f"--iterations={arguments.updates}", "--log-every=20", "--checkpoint-every=100"]
+    whole = root / f"whole-{time.time_ns()}"
+    begin = time.perf_counter()
+    processes.end_well([process for process, _ in processes.start_workers([*common, f"--run-dir={whole}"])])
+    duration = time.perf_counter() - begin
+    failures, longest = 0, 0.0
+    for number in range(arguments.count):
+        run_dir = root / f"killed-{time.time_ns()}"
+        victim, moment = random.randrange(2), random.uniform(0, duration)
+        seconds, message = kill_one([*common, f"--run-dir={run_dir}"], victim, moment)
+        what = ["--resume"] if (run_dir / "config.json").exists() else common
+        processes.end_well([process for process, _ in processes.start_workers([*what, f"--run-dir={run_dir}"])])
+        equal = processes.differences(run_dir, whole) == (0, 0)
+        failures += seconds is None or not equal
+        longest = max(longest, seconds or 0)
+        print(f"{number + 1}: worker {victim} killed after {moment:.1f} s: {message}; equal: {equal}", flush=True)
+    print(f"{arguments.count} kills: {failures} failures; the other process ended after at most {longest:.1f} s")
+    return int(failures > 0)
+
+
+def kill_one(options: list, victim: int, moment: float, limit: float = 60.0) -> tuple:
+    """Starts two processes and kills one.
+
+    Args:
+        options: options of train.py.
+        victim: the number of the process to kill.
+        moment: when to kill it, in seconds after the start.
+        limit: seconds within which the other process must end.
+
+    Returns:
+        The seconds after which the other process ended, and its message. None in place of the seconds if it did not end
+        within the limit, or without one line that names the victim, although the victim had not ended by itself.
+    """
+    started = processes.start_workers(options)
+    (lost, address), (other, _) = started[victim], started[1 - victim]
+    try:
+        time.sleep(moment)
+        alive = lost.poll() is None
+        lost.kill()
+        begin = time.perf_counter()
+        _, err = other.communicate(timeout=limit)
+        seconds, message = time.perf_counter() - begin, err.strip()
+        good = address in message and message.count("\n") == 0 and other.returncode == 1
+        return (seconds if good or not alive or other.returncode == 0 else None), f"{seconds:.1f} s, {message}"
+    except processes.subprocess.TimeoutExpired:
+        return None, "did not end"
+    finally:
+        for process, _ in started:
+            process.kill()
+            process.communicate()
+
+
+def check_speed(arguments) -> int:
+    """Prints updates per second of one process and of two, in alternation."""
+    root, size = Path(arguments.dir), arguments.batch_size or 64
+    common = [f"--batch-size={size}", f"--iterations={arguments.updates}", f"--log-every={arguments.updates // 2}"]
+    ratios = []
+    for _ in range(3):
+        one, two = (root / f"speed-{kind}-{time.time_ns()}" for kind in ("one", "two"))
+        processes.end_well([processes.start_training([*common, f"--run-dir={one}"], core=0)])
+        started = processes.start_workers([*common, f"--run-dir={two}"], cores=[0, 1])
+        processes.end_well([process for process, _ in started])
+        rates = []
+        for run_dir in (one, two):  # the first half of the updates includes the compilation
+            first, second = read_metrics(run_dir)["seconds"][:2]
+            rates.append((arguments.updates - arguments.updates // 2) / (second - first))
+        ratios.append(rates[1] / rates[0])
+        print(f"batch {size}: one process {rates[0]:.1f} updates/s, two {rates[1]:.1f}, ratio {ratios[-1]:.2f}")
+    print(f"median ratio {np.median(ratios):.2f}")
+    return 0
+
+
+CHECKS = {"losses": check_losses, "kills": check_kills, "speed": check_speed}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""Compares the CPU with the GPU of this machine in under 10 minutes: `python -m benchmarks.gpu_check`.
+
+It needs a GPU and `pip install "tensorflow[and-cuda]"`. It trains copy on both and compares the losses of the first 100
+updates. Then it prints a Markdown table with the time of an update at several batch sizes and memory sizes, which is
+the table of docs/scale.md.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from experiment.command_line import Parser, start
+
+with start():
+    import numpy as np
+    import tensorflow as tf
+
+    from experiment.build import build_trainer
+    from experiment.config import default_config
+    from experiment.devices import choose_devices
+    from experiment.metrics_file import read_metrics
+
+ROOT = Path(__file__).resolve().parent.parent
+CELLS = [(size, locations) for locations in (128, 8192) for size in (1, 16, 256)]  # batch size, N
+UPDATES = 100  # whose losses are compared
+TOLERANCE = 1e-4
+_LIMITS = {"gpu": 150, "cpu": 270}  # seconds for all cells on a device
+_CELL_SECONDS = 5  # of measured updates in a cell, about
+
+
+def main(argv=None) -> int:
+    parser = Parser(prog="benchmarks.gpu_check", description=__doc__.splitlines()[0])
+    parser.add_argument("--measure", choices=_LIMITS, help="only print the times on this device, as JSON")
+    arguments = parser.parse_args(argv)
+    try:
+        choose_devices(arguments.measure or "gpu")
+    except ValueError as error:
+        parser.error(error)
+    if arguments.measure:
+        for cell in CELLS:
+            print(json.dumps([*cell, milliseconds(*cell)]), flush=True)
+        return 0
+    card = tf.config.experimental.get_device_details(tf.config.list_physical_devices("GPU")[0])
+    print(f"{card.get('device_name', 'unknown card')}, TensorFlow {tf.__version__}", flush=True)
+    difference = loss_difference()
+    print(f"copy, {UPDATES} updates: the losses differ by at most {difference:.1e}, relative", flush=True)
+    times = {device: measure(device) for device in _LIMITS}
+    for line in table(times["cpu"], times["gpu"]):
+        print(line)
+    return int(not difference <= TOLERANCE)
+
+
+def loss_difference() -> float:
+    """The largest relative difference between the losses on the CPU and on the GPU."""
+    losses = {}
+    with tempfile.TemporaryDirectory() as root:
+        for device in _LIMITS:
+            run_dir = Path(root) / device
+            options = [f"--device={device}", f"--iterations={UPDATES}", "--log-every=1", f"--run-dir={run_dir}"]
+            subprocess.run([sys.executable, "train.py", *options], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+            losses[device] = read_metrics(run_dir)["loss"]
+    return float(np.max(np.abs(losses["gpu"] - losses["cpu"]) / np.abs(losses["cpu"])))
+
+
+def measure(device: str) -> dict:
+    """Milliseconds per update on a device: a dict from cells to numbers. Cells beyond the time limit are missing."""
+    command = [sys.executable, "-m", "benchmarks.gpu_check", f"--measure={device}"]
+    try:
+        output = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, timeout=_LIMITS[device]).stdout
+    except subprocess.TimeoutExpired as error:
+        output = error.stdout or b""
+    rows = [json.loads(line) for line in output.splitlines(keepends=True) if line.endswith(b"\n")]
+    return {(size, locations): value for size, locations, value in rows}
+
+
+def milliseconds(batch_size: int, locations: int) -> float:
+    """Milliseconds per update of copy, lengths 1 to 20."""
+    config = default_config().replace(training={"batch_size": batch_size}, model={"memory_locations": locations})
+    trainer = build_trainer(config)
+    trainer.advance(1)
+    begin = time.perf_counter()
+    trainer.advance(2)
+    count = max(1, min(100, int(_CELL_SECONDS / (time.perf_counter() - begin))))
+    begin = time.perf_counter()
+    trainer.advance(2 + count)
+    return 1e3 * (time.perf_counter() - begin) / count
+
+
+def table(cpu: dict, gpu: dict):
+    """Yields the lines of a Markdown table. Arguments are results of `measure`."""
+    yield "| memory locations | batch | CPU, ms an update | GPU, ms an update |"
+    yield "|---|---|---|---|"
+    for size, locations in CELLS:
+        times = [f"{times[size, locations]:.3g}" if (size, locations) in times else "-" for times in (cpu, gpu)]
+        yield f"| {locations:,} | {size} | {' | '.join(times)} |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""Training on several devices and in several processes: train.py --distribute."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+
+import train
+from benchmarks import processes
+from commands import SMALL, losses, refused, tensors
+from experiment.cluster import Cluster, Member, lost, read_cluster
+from experiment.team import Team
+
+RUN = [*SMALL, "--batch-size=4", "--weight-noise=0.01", "--initial-state=random", "--iterations=200"]
+MIRRORED = ["--distribute=mirrored", "--devices=2"]
+TWO = {"worker": ["127.0.0.1:5001", "127.0.0.1:5002"]}
+
+
+@pytest.fixture(scope="module")
+def mirrored(workspace):
+    assert train.main([*RUN, *MIRRORED, f"--run-dir={workspace / 'mirrored'}"]) == 0
+    return workspace / "mirrored"
+
+
+def test_two_devices_train_like_one(mirrored, here):
+    assert train.main([*RUN, "--run-dir=alone"]) == 0
+    for row, expected in zip(losses(mirrored), losses(here / "alone"), strict=True):
+        for name, value in expected.items():
+            # Only the rounding of sums differs.
+            np.testing.assert_allclose(float(row[name]), float(value), rtol=1e-4 if "norm" in name else 1e-5)
+    found = tensors(mirrored, 200)
+    for name, expected in tensors(here / "alone", 200).items():
+        if name.startswith("model/"):
+            np.testing.assert_allclose(found[name], expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+
+
+def test_a_killed_worker_ends_the_chief_and_both_resume_bit_for_bit(mirrored, workspace):
+    """Two processes compute the same numbers as two devices of one process."""
+    run_dir = workspace / "killed"
+    (chief, _), (worker, address) = processes.start_workers([*RUN, f"--run-dir={run_dir}"])
+    try:
+        while not (run_dir / "checkpoints" / "step-100").exists():
+            assert chief.poll() is None, chief.communicate()
+            time.sleep(0.001)
+        worker.kill()
+        _, err = chief.communicate(timeout=60)
+    finally:
+        chief.kill()
+        worker.kill()
+        worker.communicate()
+    assert not (run_dir / "model.keras").exists()
+    message = f"worker 1 ({address}) has gone; start all processes again, with --resume"
+    assert (chief.returncode, err) == (1, f"train.py: error: {message}\n")
+    started = processes.start_workers(["--resume", f"--run-dir={run_dir}"])
+    processes.end_well([process for process, _ in started])
+    assert losses(run_dir) == losses(mirrored)
+    expected = tensors(mirrored, 200)
+    for name, tensor in tensors(run_dir, 200).items():
+        np.testing.assert_array_equal(tensor, expected[name], err_msg=name)
+
+
+def test_other_options_than_the_chiefs_are_refused():
+    team = Team(None, Cluster([Member("worker", 0, "a:1"), Member("worker", 1, "b:1")], 1))
+    team.gather = lambda text: ['{"seed": 0, "loss": "sum"}', text]
+    with pytest.raises(ValueError, match=r"worker 1 \(b:1\) has seed=3, the chief has 0"):
+        team.refuse_other_options({"seed": 3, "loss": "sum"})
+    team.refuse_other_options({"seed": 0, "loss": "sum"})
+
+
+def test_a_lost_process_is_named(monkeypatch):
+    cluster = Cluster([Member("chief", 0, "a:1"), Member("worker", 0, "b:1"), Member("worker", 1, "c:1")], 1)
+    monkeypatch.setattr(Member, "answers", lambda member: member.address != "c:1")
+    error = RuntimeError("aborted by /job:chief/replica:0/task:0")  # the chief passes on that worker 1 has gone
+    assert str(lost(cluster, error)).startswith("worker 1 (c:1) has gone")
+    monkeypatch.setattr(Member, "answers", lambda member: True)
+    assert str(lost(cluster, error)).startswith("chief 0 (a:1) has gone")
+
+
+def test_the_chief_comes_first(monkeypatch):
+    config = {"cluster": {"worker": ["b:1", "c:1"], "chief": ["a:1"]}, "task": {"type": "worker", "index": 1}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+    cluster = read_cluster()
+    assert [str(member) for member in cluster.members] == ["chief 0 (a:1)", "worker 0 (b:1)", "worker 1 (c:1)"]
+    assert cluster.index == 2 and not cluster.is_chief
+
+
+@pytest.mark.parametrize(
+    "config, words",
+    [
+        (None, ["--distribute=multi-worker needs", "TF_CONFIG"]),
+        ("{", ["TF_CONFIG is not JSON"]),
+        ([], ["TF_CONFIG", '"cluster"']),
+        ({"cluster": {"ps": ["a:1"]}}, ["TF_CONFIG", '"cluster"', "ps"]),
+        ({"cluster": {"worker": "a:1"}}, ["TF_CONFIG", '"worker"', "a:1"]),
+        ({"cluster": {"worker": ["a", "b:1"]}}, ["TF_CONFIG", '"worker"', "'a'"]),
+        ({"cluster": {"worker": ["a:1", "a:1"]}}, ["TF_CONFIG names an address twice"]),
+        ({"cluster": TWO}, ["TF_CONFIG", '"task"']),
+        ({"cluster": TWO, "task": {"type": "worker", "index": 2}}, ["TF_CONFIG", '"task"', "2"]),
+        ({"cluster": TWO, "task": {"type": "chief", "index": 0}}, ["TF_CONFIG", '"task"', "chief"]),
+    ],
+)
+def test_a_malformed_cluster_is_refused(config, words, monkeypatch, capsys):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    if config is not None:
+        monkeypatch.setenv("TF_CONFIG", config if isinstance(config, str) else json.dumps(config))
+    line = refused(capsys, train.main, "--distribute=multi-worker")
+    assert all(word in line for word in words), line
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--distribute=mirrored"], ["--distribute=mirrored", "--devices=N"]),
+        (["--devices=2"], ["--devices=2", "--distribute=mirrored"]),
+        (["--device=gpu"], ["--device=gpu", "no GPU"]),
+        (["--device=tpu"], ["--device", "tpu"]),
+        ([*MIRRORED, "--device=gpu"], ["--devices=2", "--device=gpu"]),
+        ([*MIRRORED, "--batch-size=3"], ["--batch-size=3", "replicas, 2"]),
+        ([*MIRRORED, "--profile=x"], ["--profile", "--distribute"]),
+        (["--distribute=all"], ["--distribute", "'all'"]),
+    ],
+)
+def test_devices_that_do_not_exist_are_refused(arguments, words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    line = refused(capsys, train.main, *arguments)
+    assert all(word in line for word in words), line
+    assert not list(tmp_path.iterdir())
