@@ -3,10 +3,14 @@
 losses   compares the updates of two devices with those of one, and two processes with two devices, for several tasks
 kills    kills a random process of a run at a random moment, many times, and resumes the run
 speed    compares two processes, pinned to a core each, with one process on one core
+sweep    compares six seeds on two Dask workers with six seeds without Dask, and kills a worker during further sweeps
 """
 
+import os
 import random
+import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -15,7 +19,7 @@ from experiment.command_line import Parser, nonempty, start, whole_number
 with start():
     import numpy as np
 
-    from benchmarks import processes
+    from benchmarks import convergence, processes, sweep
     from experiment.build import build_trainer
     from experiment.config import default_config
     from experiment.metrics_file import read_metrics
@@ -35,7 +39,9 @@ def main(argv=None) -> int:
     parser = Parser(prog="benchmarks.distributed", description=__doc__.splitlines()[0])
     parser.add_argument("--check", choices=CHECKS, required=True, help="what to check")
     parser.add_argument("--dir", type=nonempty, default="runs/distributed", help="directory of the runs (%(default)s)")
-    parser.add_argument("--count", type=whole_number(1), default=20, metavar="N", help="kills (%(default)s)")
+    parser.add_argument(
+        "--count", type=whole_number(1), default=20, metavar="N", help="kills, or sweeps with a kill (%(default)s)"
+    )
     parser.add_argument("--updates", type=whole_number(2), default=300, metavar="N", help="updates (%(default)s)")
     parser.add_argument("--batch-size", type=whole_number(2), metavar="N", help="batch (losses: 32, speed: 64)")
     parser.add_argument("--setting", choices=SETTINGS, help="losses: only this setting")
@@ -181,7 +187,47 @@ def check_speed(arguments) -> int:
     return 0
 
 
-CHECKS = {"losses": check_losses, "kills": check_kills, "speed": check_speed}
+def check_sweep(arguments) -> int:
+    """Returns 1 if a sweep on Dask ends in other rows than a sweep without it."""
+    import distributed
+
+    sweep.SNAPSHOT_SECONDS = 2
+    begin = time.perf_counter()
+    expected = _rows(arguments, "local")
+    duration = time.perf_counter() - begin
+    failures = 0
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        for number in range(arguments.count + 1):
+            moment = random.uniform(0.1, 0.9) * duration
+            killer = threading.Timer(moment, _kill_worker, [client])
+            if number:
+                killer.start()
+            equal = _rows(arguments, f"dask-{number}", client) == expected
+            killer.cancel()
+            killed = f"a worker killed after {moment:.0f} s" if number else "no worker killed"
+            print(f"six seeds on two Dask workers, {killed}: the same rows: {equal}", flush=True)
+            failures += not equal
+    print(f"{arguments.count + 1} sweeps: {failures} failures")
+    return int(failures > 0)
+
+
+def _rows(arguments, name, client=None):
+    """The rows of a sweep over six seeds, without the time that they took."""
+    root = Path(arguments.dir).resolve() / f"{name}-{time.time_ns()}"
+    options = (*SMALL, f"--iterations={arguments.updates}", "--log-every=20", "--checkpoint-every=100")
+    jobs = [sweep.Job(root / f"seed-{seed}", seed, options, 100) for seed in range(6)]
+    rows = [convergence.read_row(job.run_dir) for job in sweep.finished(jobs, 2, client)]
+    return sorted(({**row, "seconds": 0} for row in rows), key=lambda row: row["seed"])
+
+
+def _kill_worker(client):
+    os.kill(random.choice(list(client.run(os.getpid).values())), signal.SIGKILL)
+
+
+CHECKS = {"losses": check_losses, "kills": check_kills, "speed": check_speed, "sweep": check_sweep}
 
 if __name__ == "__main__":
     sys.exit(main())

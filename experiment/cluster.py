@@ -9,7 +9,7 @@ import sys
 import threading
 from typing import NamedTuple
 
-JOIN_SECONDS = 50  # all processes must have started within this time
+JOIN_SECONDS = 40  # all processes must have started within this time
 _PROBE_SECONDS = 3  # a process that accepts no connection within this time has gone
 _JOBS = ("chief", "worker")
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 import threading
 import time
 
@@ -32,22 +33,21 @@ print('{"size": "20", "bit_errors_per_sequence": 1.0, "bits_per_sequence": 2.0, 
 
 @pytest.fixture
 def scripts(tmp_path, monkeypatch):
-    """Makes the module run the stand-ins, in this process and in Dask's workers."""
-    cloudpickle = pytest.importorskip("cloudpickle")
+    """Makes the module run the stand-ins. Returns the code with which a Dask worker begins, so that it does, too."""
     (tmp_path / "train.py").write_text(TRAIN)
     (tmp_path / "evaluate.py").write_text(EVALUATE)
     monkeypatch.setattr(sweep, "ROOT", tmp_path)
     monkeypatch.setattr(sweep, "SNAPSHOT_SECONDS", 0.3)
-    cloudpickle.register_pickle_by_value(sweep)  # the workers get this process's ROOT
-    yield
-    cloudpickle.unregister_pickle_by_value(sweep)
+    return f"import pathlib\nfrom benchmarks import sweep\nsweep.ROOT = pathlib.Path({str(tmp_path)!r})\n"
 
 
 def test_a_run_goes_on_when_its_worker_is_killed(scripts, tmp_path):
     distributed = pytest.importorskip("distributed")
     jobs = [sweep.Job(tmp_path / "runs" / f"seed-{seed}", seed, ("--x=1",), 5) for seed in (0, 1)]
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, preload=[scripts]
+        ) as cluster,
         distributed.Client(cluster) as client,
     ):
         victim = next(iter(client.run(os.getpid).values()))
@@ -80,7 +80,7 @@ def test_a_failed_job_is_reported(scripts, tmp_path):
 
 def test_a_scheduler_that_cannot_be_used_is_refused(tmp_path, monkeypatch, capsys):
     arguments = ["--scheduler=tcp://127.0.0.1:9", f"--dir={tmp_path}"]
-    monkeypatch.setitem(__import__("sys").modules, "distributed", None)
+    monkeypatch.setitem(sys.modules, "distributed", None)
     assert "Dask is not installed" in refused(capsys, convergence.main, *arguments)
     monkeypatch.undo()
     pytest.importorskip("distributed")
