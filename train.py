@@ -9,8 +9,11 @@ with start():
     from experiment import options, profiling
     from experiment.build import build_trainer
     from experiment.cluster import ProcessLostError
-    from experiment.devices import DEVICES
+    from experiment.devices import DEVICES, GPU_WORK, faster_device, has_gpu
     from experiment.errors import CheckpointError, RunError
+    from experiment.load import load_config
+    from experiment.run_directory import newest_run
+    from experiment.start_or_resume import RUNS
     from experiment.team import STRATEGIES, form_team
     from experiment.team_run import open_run, train_run
 
@@ -24,7 +27,7 @@ def main(argv=None) -> int:
     try:
         if arguments["profile"] is not None:
             return _profile(parser, arguments)
-        team = form_team(arguments["distribute"], arguments["device"], arguments["devices"], parser.prog)
+        team = form_team(arguments["distribute"], _device(arguments), arguments["devices"], parser.prog)
         run = open_run(team, arguments)
     except ValueError as error:
         parser.refuse(error)
@@ -79,7 +82,8 @@ def _parser(argv):
         "--device",
         choices=DEVICES,
         default="auto",
-        help="where to compute; auto is the CPU, and with --distribute=mirrored all GPUs (auto)",
+        help="where to compute. auto is the GPU if there is one and --batch-size times --memory-locations is at least "
+        f"{GPU_WORK:,}, else the CPU; with --distribute=mirrored it is all GPUs (auto)",
     )
     machine.add_argument(
         "--distribute",
@@ -90,6 +94,17 @@ def _parser(argv):
     machine.add_argument("--devices", type=COUNT, metavar="N", help="logical CPU devices for --distribute=mirrored")
     options.add_options(parser, argv)
     return parser
+
+
+def _device(arguments):
+    """The option --device. If it is auto on a machine with a GPU, the device that is faster for the run."""
+    if arguments["device"] != "auto" or arguments["distribute"] or not has_gpu():
+        return arguments["device"]
+    if arguments["resume"]:
+        config = load_config(arguments["run_dir"] or newest_run(RUNS))
+    else:
+        config = options.config_from_arguments(arguments)
+    return faster_device(config.training.batch_size, getattr(config.model, "memory_locations", 0))
 
 
 def _profile(parser, arguments):
