@@ -1,15 +1,15 @@
 """Measures the errors of trained weights at several lengths: `python evaluate.py --run-dir=runs/...`."""
 
 import signal
-import sys
-from pathlib import Path
 
-from experiment.command_line import COUNT, Parser, discard_output, nonempty, start, whole_number
+from experiment.command_line import COUNT, Parser, file_path, run, start, whole_number
+from experiment.streams import discard_output
 
 with start():
-    from experiment.errors import CheckpointError, RunError
+    from experiment.errors import CheckpointError, RunError, file_and_reason
     from experiment.evaluation import Evaluator, enclosing, json_line, size_text, table
     from experiment.load import load_reference, load_run, load_weights
+    from experiment.memory_needed import check_evaluation, check_locations
     from experiment.options import TASK_METAVAR, task_name
     from experiment.seeds import REPORT, stream
     from experiment.solved import SEQUENCES
@@ -33,11 +33,14 @@ def main(argv=None) -> int:
         parser.refuse(error)
     except (RunError, CheckpointError) as error:
         parser.error(error)
+    except OSError as error:
+        parser.error(file_and_reason(error))
     sizes = arguments.lengths or task.report_sizes
     largest = enclosing(*sizes)
     for size in [*sizes, largest]:
         try:
             task.check(size)
+            check_evaluation(model, task, size, arguments.sequences)
         except ValueError as error:
             parser.error(f"argument --lengths: {size_text(size)}: {error}")
     seed = stream(arguments.seed, REPORT)
@@ -50,6 +53,9 @@ def main(argv=None) -> int:
         return 128 + signal.SIGINT
     except BrokenPipeError:
         return discard_output()
+    except OSError as error:
+        discard_output()
+        parser.exit(1, f"evaluate.py: error: standard output cannot be written: {error.strerror}\n")
     return 0
 
 
@@ -60,15 +66,15 @@ def _parser():
         "default.",
     )
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--run-dir", type=nonempty, metavar="DIR", help="a run directory, made by train.py")
-    source.add_argument("--weights", type=Path, metavar="FILE", help="a .keras file, written by model.save")
+    source.add_argument("--run-dir", type=file_path, metavar="DIR", help="a run directory, made by train.py")
+    source.add_argument("--weights", type=file_path, metavar="FILE", help="a .keras file, written by model.save")
     source.add_argument(
         "--reference-checkpoint",
-        type=nonempty,
+        type=file_path,
         metavar="PREFIX",
         help="the checkpoint of the reference, camigord/Neural-Turing-Machine: its path without .index",
     )
-    parser.add_argument("--checkpoint", type=nonempty, metavar="step-N", help="checkpoint of the run (the newest)")
+    parser.add_argument("--checkpoint", type=file_path, metavar="step-N", help="checkpoint of the run (the newest)")
     parser.add_argument(
         "--task",
         type=task_name,
@@ -108,6 +114,7 @@ def _parser():
 def _with_locations(model, locations):
     if not isinstance(model, NTM):
         raise ValueError(f"memory_locations={locations} means nothing to a model without a memory")
+    check_locations(model, locations)
     return with_locations(model, locations)
 
 
@@ -125,4 +132,4 @@ def _lengths(text):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -1,16 +1,20 @@
 """Trains a Neural Turing Machine on a task: `python train.py --iterations=100000`."""
 
+import shlex
 import signal
-import sys
+from pathlib import Path
 
-from experiment.command_line import COUNT, Parser, discard_output, nonempty, start
+from experiment.command_line import COUNT, Parser, file_path, run, start
+from experiment.streams import discard_output, say, warn
 
 with start():
+    import tensorflow as tf
+
     from experiment import options, profiling
     from experiment.build import build_trainer
     from experiment.cluster import ProcessLostError
     from experiment.devices import DEVICES, GPU_WORK, faster_device, has_gpu
-    from experiment.errors import CheckpointError, RunError
+    from experiment.errors import CheckpointError, RunError, file_and_reason
     from experiment.load import load_config
     from experiment.run_directory import newest_run
     from experiment.start_or_resume import RUNS
@@ -28,17 +32,19 @@ def main(argv=None) -> int:
         if arguments["profile"] is not None:
             return _profile(parser, arguments)
         team = form_team(arguments["distribute"], _device(arguments), arguments["devices"], parser.prog)
-        run = open_run(team, arguments)
+        prepared = open_run(team, arguments)
     except ValueError as error:
         parser.refuse(error)
     except (RunError, CheckpointError) as error:
         parser.error(error)
     except ProcessLostError as error:
         return _report_lost(parser, error)
+    except (OSError, tf.errors.OpError) as error:
+        parser.error(file_and_reason(error))
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     try:
-        return train_run(team, run)
+        return train_run(team, prepared)
     except ProcessLostError as error:
         return _report_lost(parser, error)
     # The training loop handles both exceptions itself. These handlers serve the code before and after the loop.
@@ -46,6 +52,25 @@ def main(argv=None) -> int:
         return 128 + signal.SIGINT
     except BrokenPipeError:
         return discard_output()
+    except (OSError, tf.errors.OpError) as error:
+        return _report_failed_file(error, prepared.directory and prepared.directory.path)
+
+
+def _report_failed_file(error, run_dir: Path | None) -> int:
+    """Says which file could not be read or written, why, and how to resume. Returns the exit status.
+
+    Args:
+        error: the exception.
+        run_dir: the run directory; None in a process that is not the chief of a team.
+    """
+    if run_dir is None:
+        advice = "the chief of the team ends, too"
+    elif (run_dir / "config.json").exists():
+        advice = f"to go on: python train.py --run-dir={shlex.quote(str(run_dir))} --resume"
+    else:
+        advice = f"{run_dir} has been deleted or moved"
+    warn(f"train.py: error: {file_and_reason(error)}; {advice}")
+    return 1
 
 
 def _parser(argv):
@@ -58,21 +83,21 @@ def _parser(argv):
     command = parser.add_argument_group("what to do")
     command.add_argument(
         "--run-dir",
-        type=nonempty,
+        type=file_path,
         metavar="DIR",
         help="directory of the run (a new one in runs/; with --resume: the newest in runs/)",
     )
     command.add_argument("--resume", action="store_true", help="resume the run in --run-dir, or the newest in runs/")
     command.add_argument(
         "--checkpoint",
-        type=nonempty,
+        type=file_path,
         metavar="step-N",
         help="start a new run with the weights of this checkpoint: a path, or step-N of the newest run in runs/; with "
         "--resume: go back to this checkpoint of the run",
     )
     command.add_argument(
         "--profile",
-        type=nonempty,
+        type=file_path,
         metavar="DIR",
         help=f"make no run, but measure how long each kernel of an update takes, over {PROFILED_UPDATES} updates; the "
         "profiler's files go to DIR",
@@ -118,15 +143,15 @@ def _profile(parser, arguments):
     trainer.advance(PROFILED_UPDATES)
     kernels = profiling.profile(trainer, arguments["profile"], PROFILED_UPDATES)
     for line in profiling.report(kernels, PROFILED_UPDATES):
-        print(line)
+        say(line)
     return 0
 
 
 def _report_lost(parser, error):
     """Says which process has gone. Returns the exit status."""
-    print(f"{parser.prog}: error: {error}", file=sys.stderr)
+    warn(f"{parser.prog}: error: {error}")
     return 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiment.command_line import Parser, nonempty, start, whole_number
+from experiment.command_line import Parser, file_path, start, whole_number
 
 with start():
     from benchmarks import sweep
@@ -80,7 +80,7 @@ def seeds_parser(benchmark: str, text: str, seeds: int) -> Parser:
         "--sequences", type=whole_number(1), default=1000, metavar="N", help="sequences per size (default %(default)s)"
     )
     sweep.add_scheduler_option(parser)
-    parser.add_argument("--dir", type=nonempty, default=f"runs/{benchmark}", help="directory (default %(default)s)")
+    parser.add_argument("--dir", type=file_path, default=f"runs/{benchmark}", help="directory (default %(default)s)")
     return parser
 
 

@@ -8,7 +8,7 @@ which takes a minute.
 import sys
 from pathlib import Path
 
-from experiment.command_line import Parser, nonempty, start
+from experiment.command_line import Parser, file_path, start
 
 with start():
     from matplotlib.animation import PillowWriter
@@ -30,10 +30,10 @@ UPDATES_PER_FRAME = 50
 def main(argv=None) -> int:
     parser = Parser(prog="benchmarks.figures", description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--run-dir", type=nonempty, default="pretrained/copy", metavar="DIR", help="run to draw (default %(default)s)"
+        "--run-dir", type=file_path, default="pretrained/copy", metavar="DIR", help="run to draw (default %(default)s)"
     )
     parser.add_argument(
-        "--out", type=nonempty, default="assets", metavar="DIR", help="where to write (default %(default)s)"
+        "--out", type=file_path, default="assets", metavar="DIR", help="where to write (default %(default)s)"
     )
     arguments = parser.parse_args(argv)
     out = Path(arguments.out)

@@ -6,7 +6,7 @@ Writes the figure to --out as figure8.png and so on. Also prints the counts that
 import sys
 from pathlib import Path
 
-from experiment.command_line import Parser, nonempty, start, whole_number
+from experiment.command_line import Parser, file_path, start, whole_number
 
 with start():
     import numpy as np
@@ -22,8 +22,8 @@ with start():
 def main(argv=None) -> int:
     parser = Parser(prog="benchmarks.paper", description=__doc__.splitlines()[0])
     parser.add_argument("--figure", type=int, choices=FIGURES, required=True, help="number of the figure in the paper")
-    parser.add_argument("--run-dir", type=nonempty, metavar="DIR", help="the run to draw (the one in pretrained/)")
-    parser.add_argument("--out", type=nonempty, default="assets", metavar="DIR", help="output directory (assets)")
+    parser.add_argument("--run-dir", type=file_path, metavar="DIR", help="the run to draw (the one in pretrained/)")
+    parser.add_argument("--out", type=file_path, default="assets", metavar="DIR", help="output directory (assets)")
     parser.add_argument("--sequences", type=whole_number(1), default=1000, metavar="N", help="sequences counted (1000)")
     arguments = parser.parse_args(argv)
     draw, run_dir = FIGURES[arguments.figure]

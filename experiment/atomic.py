@@ -1,9 +1,14 @@
-"""Atomic writing: after a kill at any moment, a file has its previous content or its new content, never a part."""
+"""Atomic writing: after a kill at any moment, a file has its previous content or its new content, never a part.
+
+New content is written beside the file first, under the same name with a leading dot.
+"""
 
 import contextlib
 import os
 import shutil
 from pathlib import Path
+
+_unfinished = set()  # the paths that this process is writing to
 
 
 def write_file(path: Path, content: bytes):
@@ -16,29 +21,82 @@ def write_file(path: Path, content: bytes):
 
 @contextlib.contextmanager
 def replacing(path: Path):
-    """Atomically replaces a file by the one that the `with` block writes.
+    """Atomically replaces a file by the one that the `with` block writes. If the block raises, the file stays.
 
     Yields:
         The path to write to, beside `path`. At the end of the block the file is moved to `path`.
+
+    Raises:
+        OSError: the file cannot be written; the error's `filename` is set.
     """
-    aside = path.with_name(f".{path.name}")
-    yield aside
-    aside.replace(path)
+    with _beside(path) as aside:
+        yield aside
+        aside.replace(path)
 
 
 @contextlib.contextmanager
-def replacing_directory(path: Path):
-    """Moves a directory to `path` once the `with` block has filled it.
-
-    The move is atomic if `path` does not exist. If `path` exists, a kill may leave `path` incomplete or missing.
+def creating_directory(path: Path):
+    """Atomically creates a directory with the content that the `with` block writes.
 
     Yields:
-        An empty directory beside `path`.
+        An empty directory beside `path`. At the end of the block it is moved to `path`.
+
+    Raises:
+        FileExistsError: `path` exists. An atomic replacement of a directory is not possible.
+        OSError: the directory cannot be written; the error's `filename` is set.
     """
+    with _beside(path) as aside:
+        aside.mkdir()
+        yield aside
+        if path.exists():
+            raise FileExistsError(17, "File exists", str(path))
+        aside.rename(path)
+
+
+def delete_directory(path: Path):
+    """Deletes a directory. After a kill, `path` is complete or does not exist."""
+    with _beside(path) as aside:
+        path.rename(aside)
+
+
+def discard_unfinished():
+    """Deletes what this process has written and not yet moved to its place. To be called before the process ends."""
+    for aside in list(_unfinished):
+        _discard(aside)
+
+
+def discard_leftovers(directory: Path, names: list):
+    """Deletes what killed processes have left of some files and directories.
+
+    Args:
+        directory: the directory of the files.
+        names: patterns of their names, such as "step-*".
+    """
+    for name in names:
+        for aside in directory.glob(f".{name}"):
+            _discard(aside)
+
+
+@contextlib.contextmanager
+def _beside(path):
+    """Yields the path to write to, and leaves nothing there. Names the file in an OSError without a file name."""
     aside = path.with_name(f".{path.name}")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir()
-    yield aside
-    if path.exists():
-        shutil.rmtree(path)
-    aside.rename(path)
+    _discard(aside)
+    _unfinished.add(aside)
+    try:
+        yield aside
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+    finally:
+        _discard(aside)
+        _unfinished.discard(aside)
+
+
+def _discard(path):
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)

@@ -1,51 +1,69 @@
 """Checkpoints: tensors on disk in TensorFlow's format, and the checkpoints that a run keeps.
 
-A run's checkpoint is the directory checkpoints/step-N. The names of the files in it begin with model.ckpt.
+A run's checkpoint is the directory checkpoints/step-N. It holds the tensors, in files whose names begin with
+model.ckpt, and a record of the other files of the run, see record.py.
 """
 
+import contextlib
 import re
-import shutil
+import tempfile
 from pathlib import Path
 
 import tensorflow as tf
 
 from experiment import atomic
 from experiment.errors import CheckpointError, first_line
+from experiment.record import Record, write_record
 
 KEPT_CHECKPOINTS = 5  # number of checkpoints that a run keeps, the newest ones
 PREFIX = "model.ckpt"
 
 
-def save_checkpoint(run_dir: Path, variables: dict, iteration: int):
+def save_checkpoint(run_dir: Path, variables: dict, iteration: int, record: Record | None = None):
     """Atomically writes a checkpoint of a run, then deletes all but the newest KEPT_CHECKPOINTS.
 
     Args:
         run_dir: the run directory.
         variables: a dict from names to variables.
         iteration: the number of updates so far.
+        record: what the run directory holds now.
+
+    Raises:
+        OSError, tf.errors.OpError: the checkpoint cannot be written.
     """
-    with atomic.replacing_directory(checkpoint_path(run_dir, f"step-{iteration}")) as directory:
+    with atomic.creating_directory(checkpoint_path(run_dir, f"step-{iteration}")) as directory:
         write_tensors(directory / PREFIX, variables)
+        if record is not None:
+            write_record(directory, record)
     for surplus in checkpoints(run_dir)[KEPT_CHECKPOINTS:]:
-        shutil.rmtree(surplus)
+        atomic.delete_directory(surplus)
 
 
 def delete_checkpoints_after(run_dir: Path, iteration: int):
-    """Deletes all checkpoints of a run that were written after `iteration`."""
+    """Deletes all checkpoints of a run that were written after `iteration`, and what kills left of others."""
+    atomic.discard_leftovers(Path(run_dir) / "checkpoints", ["step-*"])
     for directory in checkpoints(run_dir):
-        if _iteration_of(directory) > iteration:
-            shutil.rmtree(directory)
+        if iteration_of(directory) > iteration:
+            atomic.delete_directory(directory)
 
 
 def checkpoints(run_dir: Path) -> list:
     """The directories of a run's checkpoints, newest first."""
-    found = [entry for entry in (Path(run_dir) / "checkpoints").glob("step-*") if re.fullmatch(r"step-\d+", entry.name)]
-    return sorted(found, key=_iteration_of, reverse=True)
+    found = [entry for entry in (Path(run_dir) / "checkpoints").glob("step-*") if _is_name(entry.name)]
+    return sorted(found, key=iteration_of, reverse=True)
 
 
 def candidates(run_dir: Path, name: str | None) -> list:
-    """The directory of the named checkpoint. If `name` is None: the directories of all checkpoints, newest first."""
-    return checkpoints(run_dir) if name is None else [checkpoint_path(run_dir, name)]
+    """The directory of the named checkpoint. If `name` is None: the directories of all checkpoints, newest first.
+
+    Raises:
+        ValueError: `name` is not step-N. A path could name a checkpoint of another run.
+    """
+    if name is None:
+        return checkpoints(run_dir)
+    if not _is_name(name):
+        raise ValueError(f"checkpoint={name} is not the name of a checkpoint of {run_dir}, step-N")
+    return [checkpoint_path(run_dir, name)]
 
 
 def checkpoint_path(run_dir: Path, name: str) -> Path:
@@ -53,8 +71,13 @@ def checkpoint_path(run_dir: Path, name: str) -> Path:
     return Path(run_dir) / "checkpoints" / name
 
 
-def _iteration_of(directory):
+def iteration_of(directory: Path) -> int:
+    """The iteration N of a checkpoint's directory step-N."""
     return int(directory.name.removeprefix("step-"))
+
+
+def _is_name(name):
+    return re.fullmatch(r"step-(0|[1-9][0-9]{0,9})", name) is not None
 
 
 def read_tensors(prefix):
@@ -73,10 +96,26 @@ def read_tensors(prefix):
         if not Path(f"{prefix}{suffix}").is_file():
             raise CheckpointError(f"checkpoint file {prefix}{suffix} is missing")
     try:
-        reader = tf.train.load_checkpoint(str(prefix))
-        return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
-    except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
+        with _without_pattern(Path(prefix)) as readable:
+            reader = tf.train.load_checkpoint(str(readable))
+            return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+    except (tf.errors.OpError, OSError, ValueError, RuntimeError, IndexError) as error:
         raise CheckpointError(f"checkpoint {prefix} is damaged: {first_line(error)}") from None
+
+
+@contextlib.contextmanager
+def _without_pattern(prefix):
+    """Yields a path to the same files that TensorFlow's reader does not take for a pattern.
+
+    The reader expands *, ?, [ and a backslash in a path, and then finds no file.
+    """
+    if not re.search(r"[*?\[\\]", str(prefix)):
+        yield prefix
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        link = Path(directory) / "checkpoint"
+        link.symlink_to(prefix.parent.absolute(), target_is_directory=True)
+        yield link / prefix.name
 
 
 def write_tensors(prefix, tensors):

@@ -1,16 +1,17 @@
-"""Starts every command, hides TensorFlow's messages during its import, and parses the command's options.
+"""Starts every command, ends it with an exit status, and parses its options.
 
 A command imports everything that needs TensorFlow in `with start():`. This module itself must not import TensorFlow.
 """
 
 import argparse
 import contextlib
+import errno
 import os
 import re
-import signal
 import sys
+from collections.abc import Callable
 
-from experiment import program_cache
+from experiment import program_cache, signals, streams
 
 
 @contextlib.contextmanager
@@ -19,28 +20,20 @@ def start():
 
     Sets Keras's backend to TensorFlow and its float type to float32, whatever the environment and keras.json say.
     """
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    program_cache.share()
-    with quiet_stderr():
+    streams.repair_streams()
+    with signals.ending_on_signals(), streams.quiet_stderr():
+        os.environ["KERAS_BACKEND"] = "tensorflow"
+        program_cache.share()
         yield
     if keras := sys.modules.get("keras"):  # the `with` block has imported it
         keras.config.set_floatx("float32")
         keras.config.set_dtype_policy("float32")
 
 
-@contextlib.contextmanager
-def quiet_stderr():
-    """Hides standard error during the `with` block. TensorFlow's import writes to it before any setting can apply."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+def run(main: Callable):
+    """Runs a command in a process of its own, and ends the process with the exit status that `main` returns."""
+    signals.end_on_signals()
+    sys.exit(main())
 
 
 class Parser(argparse.ArgumentParser):
@@ -50,7 +43,11 @@ class Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **kwargs)
 
     def error(self, message):
-        self.exit(2, f"{self.prog}: error: {message}\n")
+        self.exit(2, f"{self.prog}: error: {streams.one_line(str(message))}\n")
+
+    def _print_message(self, message, file=None):
+        """Prints help texts and errors. argparse calls this method."""
+        (streams.say if file is sys.stdout else streams.warn)(message, end="")
 
     def refuse(self, error: ValueError):
         """Refuses with an error's message, in which `name=value` becomes `--name=value` if that is an option."""
@@ -87,11 +84,25 @@ def whole_number(smallest: int, largest: int = 2**31 - 1):
 COUNT = whole_number(1, 2**20)  # an argument type: a whole number from 1 to 2**20
 
 
-def nonempty(text: str) -> str:
-    """An argument type: a text that is not empty. An unset shell variable would give an empty text."""
-    if not text:
+def file_path(text: str) -> str:
+    """An argument type: the path of a file or a directory on this machine. Expands ~."""
+    if not text:  # an unset shell variable would give an empty text
         raise argparse.ArgumentTypeError("'' is an empty text")
-    return text
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is a URL; only files on this machine can be used")
+    try:
+        text.encode()
+        path = os.path.expanduser(text)
+        os.stat(path)
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not UTF-8") from None
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} contains a null character") from None
+    except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            shown = text if len(text) <= 100 else f"{text[:100]}..."
+            raise argparse.ArgumentTypeError(f"{shown!r} cannot be used: {error.strerror}") from None
+    return path
 
 
 def positive_number(text: str) -> float:
@@ -122,9 +133,3 @@ def number(text: str) -> float:
     if not -1e30 <= value <= 1e30:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from -1e30 to 1e30")
     return value
-
-
-def discard_output() -> int:
-    """Discards all further output, because a BrokenPipeError has occurred. Returns the exit status for this error."""
-    sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-    return 128 + signal.SIGPIPE

@@ -132,11 +132,13 @@ class Config:
         run = {name: content[name] for name in names(RunOptions)}
         model = dict(content["model"])
         kind = MODELS[name := model.pop("name")]
-        for determined in ("output_size", *kind.fixed):
-            model.pop(determined, None)
+        task = task_from_json(content["task"])
+        for determined, value in {"output_size": task.output_size, **kind.fixed}.items():
+            if model.pop(determined, value) != value:
+                raise ValueError(f"{determined} must be {value}")
         return cls(
             run=_section("run", RunOptions, run),
-            task=task_from_json(content["task"]),
+            task=task,
             model=_section("model", kind.options_class, model, name=name),
             optimizer=_section("optimizer", OptimizerOptions, content["optimizer"]),
             training=_section("training", TrainingOptions, content["training"]),

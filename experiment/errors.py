@@ -1,4 +1,6 @@
-"""The exceptions that end a command with one line on standard error."""
+"""The exceptions that end a command with one line on standard error, and the texts of that line."""
+
+import re
 
 
 class RunError(Exception):
@@ -10,5 +12,17 @@ class CheckpointError(Exception):
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an exception's message."""
-    return str(error).strip().partition("\n")[0]
+    """The first line of an exception's message, without the names of TensorFlow's operations."""
+    line = str(error).strip().partition("\n")[0]
+    return re.sub(r"^\{\{.*?\}\} | \[Op:\w+\].*$", "", line)
+
+
+def file_and_reason(error: Exception) -> str:
+    """The file that an OSError or an error of TensorFlow is about, and the reason, such as "No space left on device".
+
+    The messages of TensorFlow's errors name the file themselves.
+    """
+    if not isinstance(error, OSError):
+        return first_line(error)
+    reason = error.strerror or first_line(error)
+    return reason if error.filename is None else f"{error.filename}: {reason}"

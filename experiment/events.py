@@ -4,6 +4,7 @@ events.out.tfevents.*             the metrics
 details/events.out.tfevents.*     histograms of gradients, and figures
 """
 
+import collections
 import contextlib
 from pathlib import Path
 
@@ -20,12 +21,18 @@ class Events:
         run_dir: the run directory.
         iteration: the iteration at which training starts. Events of later iterations are deleted.
         rows: the rows of metrics.csv up to `iteration`, lists of text. They become the events of the metrics.
+
+    Raises:
+        OSError, tf.errors.OpError: a file cannot be written. The methods raise these errors, too.
     """
 
     def __init__(self, run_dir: Path, iteration: int, rows: list):
         # A resumed run repeats iterations. Without this deletion, TensorBoard would show them twice.
-        for details in (run_dir / "details").glob("events.out.tfevents.*"):
-            _delete_events_after(details, iteration)
+        self._iterations = collections.defaultdict(set)  # from the tags of the events in details/ to their iterations
+        atomic.discard_leftovers(run_dir / "details", ["events.out.tfevents.*"])
+        for details in sorted((run_dir / "details").glob("events.out.tfevents.*")):
+            if details.is_file():
+                self._delete_events_after(details, iteration)
         for previous in run_dir.glob("events.out.tfevents.*"):
             previous.unlink()
         self._metrics = tf.summary.create_file_writer(str(run_dir))
@@ -35,8 +42,23 @@ class Events:
         self._metrics.flush()
 
     def close(self):
-        self._metrics.close()
-        self._details.close()
+        """Closes the files. An event that cannot be written is lost: the method that added it has raised the error."""
+        for writer in (self._metrics, self._details):
+            with contextlib.suppress(tf.errors.OpError):
+                writer.close()
+
+    def details(self) -> dict:
+        """The events in details/: a dict from their tags to their number and their last iteration, a list of two."""
+        return {tag: [len(iterations), max(iterations)] for tag, iterations in self._iterations.items()}
+
+    def missing_details(self, expected: dict) -> dict:
+        """From tags to the number of events that are missing in details/. `expected` is a result of `details`."""
+        missing = {}
+        for tag, (count, last) in expected.items():
+            found = sum(iteration <= last for iteration in self._iterations[tag])
+            if found < count:
+                missing[tag] = count - found
+        return missing
 
     def add_metrics(self, row: dict):
         """Writes a row of metrics.csv."""
@@ -44,31 +66,40 @@ class Events:
         self._metrics.flush()
 
     def add_histograms(self, tensors: dict, iteration: int):
-        """Writes a histogram of each tensor of a dict."""
-        with self._details.as_default(step=iteration):
-            for name, tensor in tensors.items():
-                tf.summary.histogram(name, tensor)
-        self._details.flush()
+        """Writes a histogram of each tensor of a dict, unless details/ has it already."""
+        self._add_details(tf.summary.histogram, tensors, iteration)
 
     def add_figure(self, name: str, png: bytes, iteration: int):
-        """Writes a figure, given as the content of a PNG file."""
+        """Writes a figure, given as the content of a PNG file, unless details/ has it already."""
+        self._add_details(tf.summary.image, {name: tf.image.decode_png(png)[tf.newaxis]}, iteration)
+
+    def _add_details(self, write, values, iteration):
+        new = {tag: value for tag, value in values.items() if iteration not in self._iterations[tag]}
         with self._details.as_default(step=iteration):
-            tf.summary.image(name, tf.image.decode_png(png)[tf.newaxis])
+            for tag, value in new.items():
+                write(tag, value)
         self._details.flush()
+        for tag in new:
+            self._iterations[tag].add(iteration)
 
     def _write_metrics(self, iteration, values):
         with self._metrics.as_default(step=iteration):
             for name, value in zip(Metrics._fields, values):
                 tf.summary.scalar(name, value)
 
+    def _delete_events_after(self, path, iteration):
+        """Deletes events after `iteration`, events that details/ has twice, and damaged events from a file."""
+        with atomic.replacing(path) as aside, tf.io.TFRecordWriter(str(aside)) as kept:
+            for record, event in _read_events(path):
+                tags = [value.tag for value in event.summary.value]
+                if event.step <= iteration and not any(event.step in self._iterations[tag] for tag in tags):
+                    kept.write(record)
+                    for tag in tags:
+                        self._iterations[tag].add(event.step)
 
-def _delete_events_after(path, iteration):
-    """Deletes all events after `iteration` from a file, and an incomplete event at the end of the file."""
-    with (
-        atomic.replacing(path) as aside,
-        tf.io.TFRecordWriter(str(aside)) as kept,
-        contextlib.suppress(tf.errors.DataLossError),
-    ):
+
+def _read_events(path):
+    """Yields the events of a file, serialized and parsed, up to the first damaged event."""
+    with contextlib.suppress(tf.errors.DataLossError):
         for record in tf.data.TFRecordDataset(str(path)):
-            if tf.compat.v1.Event.FromString(record.numpy()).step <= iteration:
-                kept.write(record.numpy())
+            yield record.numpy(), tf.compat.v1.Event.FromString(record.numpy())

@@ -1,5 +1,6 @@
 """Fields of the configuration's dataclasses: each carries its help text and the range of its values."""
 
+import argparse
 import dataclasses
 import inspect
 import typing
@@ -52,12 +53,27 @@ def check_values(section, values: dict, owner: str):
         owner: what the dataclass configures, for messages.
 
     Raises:
-        ValueError: a name is unknown, or a value has the wrong type.
+        ValueError: a name is unknown, or a value has the wrong type or is out of its option's range.
     """
-    types = {field.name: field.type for field in dataclasses.fields(section) if field.name in names(section)}
+    fields = {field.name: field for field in dataclasses.fields(section) if field.name in names(section)}
     for name, value in values.items():
-        if name not in types:
+        if name not in fields:
             raise ValueError(f"{name}={value} means nothing to {owner}")
-        allowed = typing.get_args(types[name]) or (types[name],)
+        allowed = typing.get_args(fields[name].type) or (fields[name].type,)
         if type(value) not in allowed and not (type(value) is int and float in allowed):
             raise ValueError(f"{name} cannot be {value!r}")
+        _check_range(name, value, fields[name].metadata.get("parse"))
+
+
+def _check_range(name, value, parse):
+    """Refuses a value that the command line would refuse. `parse` is as in `option`."""
+    if value is None or parse is None:
+        return
+    if isinstance(parse, tuple):
+        if value not in parse:
+            raise ValueError(f"{name} cannot be {value!r}, only one of {', '.join(parse)}")
+        return
+    try:
+        parse(repr(value))
+    except argparse.ArgumentTypeError as error:
+        raise ValueError(f"{name}: {error}") from None

@@ -1,13 +1,12 @@
 """Draws the figures of a run: one sequence, its memory map, and the learning curves."""
 
-import sys
-
 import tensorflow as tf
 
-from experiment.errors import first_line
+from experiment.errors import file_and_reason
 from experiment.metrics_file import read_metrics
 from experiment.observation import Observer
 from experiment.seeds import PICTURES, stream
+from experiment.streams import warn
 from ntm import plots
 
 
@@ -35,4 +34,4 @@ def draw_figures(run, trainer, observer: Observer, seed: int):
         for name, figure in figures.items():
             run.add_figure(name, plots.to_png(figure), iteration)
     except (OSError, tf.errors.OpError) as error:
-        print(f"train.py: {run.path}/{name}.png cannot be written: {first_line(error)}", file=sys.stderr)
+        warn(f"train.py: {run.path}/{name}.png cannot be written: {file_and_reason(error)}")

@@ -10,6 +10,7 @@ from experiment.build import build_model
 from experiment.checkpoints import PREFIX, candidates, model_variables, restore
 from experiment.config import Config, default_config, task_from_json
 from experiment.errors import CheckpointError, RunError, first_line
+from experiment.memory_needed import check_file, check_weights
 from experiment.reference import load_reference_checkpoint
 from experiment.run_directory import MODEL, read_config
 from ntm import LSTM, NTM
@@ -21,7 +22,7 @@ def refusing_config(run_dir):
     """Turns the exceptions that a damaged config.json, or a task that cannot be loaded, causes into a RunError."""
     try:
         yield
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise RunError(f"{run_dir}/config.json does not describe a run: {first_line(error)}") from None
     except TaskError as error:
         raise RunError(f"{run_dir}/config.json has a task that cannot be loaded: {error}") from None
@@ -51,11 +52,13 @@ def load_run(run_dir, checkpoint: str | None = None):
     Raises:
         RunError: the run is missing or damaged.
         CheckpointError: the checkpoint is missing or damaged, or a weight is not finite.
+        ValueError: `checkpoint` is not step-N.
     """
     config = load_config(run_dir)
     found = candidates(run_dir, checkpoint)
     if found:
         with refusing_config(run_dir):
+            check_weights(vars(config.model), config.task.input_size, config.task.output_size)
             model = build_model(config)
         restore(model_variables(model), found[0] / PREFIX)
         _refuse_not_finite(model, found[0])
@@ -116,6 +119,7 @@ def load_reference(prefix):
 def _load_model(path, task):
     if not Path(path).is_file():
         raise CheckpointError(f"{path} is not a file")
+    check_file(path)
     try:
         model = keras.saving.load_model(path)
     except Exception as error:  # damaged files make Keras raise exceptions of many types

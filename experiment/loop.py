@@ -3,11 +3,9 @@
 import concurrent.futures
 import shlex
 import signal
-import sys
 
-from experiment import solved
+from experiment import program_cache, solved
 from experiment.checkpoints import checkpoints
-from experiment.command_line import discard_output
 from experiment.evaluation import Evaluator, enclosing, size_text, table
 from experiment.figures import draw_figures
 from experiment.observation import Observer
@@ -15,6 +13,7 @@ from experiment.progress import Progress
 from experiment.seeds import REPORT, stream
 from experiment.signals import StopSignals
 from experiment.start_or_resume import Run
+from experiment.streams import discard_output, say, warn
 
 UPDATES_PER_CALL = 100  # at most; a signal takes effect at the end of a call
 
@@ -22,7 +21,7 @@ UPDATES_PER_CALL = 100  # at most; a signal takes effect at the end of a call
 def train_and_report(run: Run) -> int:
     """Trains a run, prints a table of errors, and draws the figures. Returns the exit status."""
     directory, config, trainer = run
-    print(f"{config.task.name}, {config.model.name}, {directory.path}", flush=True)
+    say(f"{config.task.name}, {config.model.name}, {directory.path}")
     sizes = trainer.task.report_sizes
     largest = enclosing(trainer.task.largest, *sizes)
     report_seed = stream(config.run.seed, REPORT)
@@ -33,12 +32,12 @@ def train_and_report(run: Run) -> int:
     if status == 0:
         directory.save_model(trainer.model)
         for line in table(map(evaluator.measure, sizes)):
-            print(line, flush=True)
+            say(line)
         draw_figures(directory, trainer, observer, config.run.seed)
         path = directory.path
-        print(f"{path}/ holds config.json, metrics.csv, model.keras, figures, TensorBoard events and checkpoints/")
+        say(f"{path}/ holds config.json, metrics.csv, model.keras, figures, TensorBoard events and checkpoints/")
         lengths = ",".join(map(size_text, sizes[-2:]))
-        print(f"errors at other lengths: python evaluate.py --run-dir={shlex.quote(str(path))} --lengths={lengths}")
+        say(f"errors at other lengths: python evaluate.py --run-dir={shlex.quote(str(path))} --lengths={lengths}")
     return status
 
 
@@ -78,9 +77,7 @@ class Loop:
                     self._show(progress, metrics, newly_solved=self._test_solved(metrics))
                 stop = self._signals.received or self._may_stop()
                 if stop or self._is_due(self._options.checkpoint_every):
-                    self._save_checkpoint()
-                    if self._options.figures and not stop and self._iteration < self._options.iterations:
-                        draw_figures(self._directory, self._trainer, self._observer, self._options.seed)
+                    self._save_checkpoint(stop)
         return self._report_signal()
 
     def _may_stop(self):
@@ -98,6 +95,7 @@ class Loop:
     def _compile_evaluator(self, background):
         """Compiles the evaluator's program on another core while training goes on."""
         if self._compilation is None:
+            program_cache.publish()  # a killed process stores no programs
             self._compilation = background.submit(self._evaluator.compile)
 
     def _log_row(self):
@@ -132,17 +130,19 @@ class Loop:
             discard_output()
             self._signals.received = signal.SIGPIPE
 
-    def _save_checkpoint(self):
-        self._directory.save(self._trainer.variables(), self._iteration)
+    def _save_checkpoint(self, stop):
+        """Saves a checkpoint. Histograms and figures come first: a run killed in between makes them again."""
         gradients = {f"gradient/{name}": gradient for name, gradient in self._trainer.gradients().items()}
         self._directory.add_histograms(gradients, self._iteration)
+        if self._options.figures and not stop and self._iteration < self._options.iterations:
+            draw_figures(self._directory, self._trainer, self._observer, self._options.seed)
+        self._directory.save(self._trainer.variables(), self._iteration)
 
     def _report_not_finite(self):
         kept = checkpoints(self._directory.path)
-        print(
+        warn(
             f"train.py: error: the loss or its gradient is not finite at iteration {int(self._trainer.iteration)}; "
-            + (f"the last good checkpoint is {kept[0]}" if kept else "there is no checkpoint before it"),
-            file=sys.stderr,
+            + (f"the last good checkpoint is {kept[0]}" if kept else "there is no checkpoint before it")
         )
 
     def _report_signal(self):
@@ -150,6 +150,6 @@ class Loop:
         received = self._signals.received
         if not received or self._iteration >= self._options.iterations:
             return 0
-        print(f"stopped by {received.name} after iteration {self._iteration}; to go on:")
-        print(f"python train.py --run-dir={shlex.quote(str(self._directory.path))} --resume")
+        say(f"stopped by {received.name} after iteration {self._iteration}; to go on:")
+        say(f"python train.py --run-dir={shlex.quote(str(self._directory.path))} --resume")
         return 128 + received

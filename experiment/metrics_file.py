@@ -1,6 +1,7 @@
 """metrics.csv: the metrics of training, a row every --log-every iterations."""
 
-import csv
+import errno
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,30 +36,53 @@ def read_metrics(run_dir) -> dict:
         rows = read_rows(Path(run_dir) / "metrics.csv")
     except OSError as error:
         raise RunError(f"{run_dir} holds no metrics.csv ({error.strerror})") from None
-    return dict(zip(COLUMNS, np.array(rows, np.float64).reshape(-1, len(COLUMNS)).T))
+    numbers = [[float(value) for value in row] for row in rows]
+    return dict(zip(COLUMNS, np.array(numbers, np.float64).reshape(-1, len(COLUMNS)).T))
 
 
 def read_rows(path: Path) -> list:
-    """The rows of a metrics.csv as lists of text, without the header and without incomplete rows that a kill left."""
-    with path.open(newline="") as file:
-        return [row for row in csv.reader(file) if _is_complete(row)]
+    """The whole rows of a metrics.csv as lists of text, without the header.
+
+    Rows that a kill cut short, that are not numbers or that are not UTF-8 are skipped.
+    """
+    content = path.read_bytes().decode("utf-8", "replace")
+    # A line without a line break may be cut inside its last number.
+    return [row for line in content.split("\n")[:-1] if _is_whole(row := line.rstrip("\r").split(","))]
 
 
-def _is_complete(row):
+def _is_whole(row):
     try:
-        return len([float(value) for value in row]) == len(COLUMNS) and row[0].isdigit()
+        return len([float(value) for value in row]) == len(COLUMNS) and row[0].isascii() and row[0].isdecimal()
     except ValueError:
         return False
 
 
 def write_rows(path: Path, rows: list):
     """Atomically replaces a metrics.csv by the header and `rows`, lists of text."""
-    atomic.write_file(path, "".join(",".join(row) + "\n" for row in [COLUMNS, *rows]).encode())
+    atomic.write_file(path, "".join(f"{row_text(row)}\n" for row in [COLUMNS, *rows]).encode())
 
 
-def append_row(path: Path, row: dict):
-    """Appends a row, a dict from COLUMNS to numbers."""
+def append_row(path: Path, row: dict) -> list:
+    """Appends a row, a dict from COLUMNS to numbers. Returns it as a list of text.
+
+    Raises:
+        OSError: the row cannot be written; the file is as it was.
+    """
     # Nine digits distinguish any two float32 numbers.
-    texts = (f"{row[name]:.9g}" if name in Metrics._fields else str(row[name]) for name in COLUMNS)
-    with path.open("a") as file:
-        file.write(",".join(texts) + "\n")
+    texts = [f"{row[name]:.9g}" if name in Metrics._fields else str(row[name]) for name in COLUMNS]
+    with open(path, "r+b", buffering=0) as file:  # a file that somebody deleted is not created anew
+        size = file.seek(0, os.SEEK_END)
+        try:
+            line = f"{row_text(texts)}\n".encode()
+            if file.write(line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            file.truncate(size)
+            error.filename = str(path)
+            raise
+    return texts
+
+
+def row_text(row: list) -> str:
+    """A row as it stands in the file, without the line break."""
+    return ",".join(row)

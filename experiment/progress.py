@@ -5,6 +5,8 @@ import time
 
 from tqdm import tqdm
 
+from experiment.streams import say
+
 ROWS_PER_LINE = 10  # rows of metrics.csv between printed lines
 
 
@@ -37,8 +39,8 @@ class Progress:
 
     def say(self, text: str):
         """Prints a line above the bar."""
-        self._bar.write(text, file=sys.stdout)
-        sys.stdout.flush()
+        with tqdm.external_write_mode(file=sys.stdout):
+            say(text)
 
     def show(self, iteration: int, metrics):
         """Shows the metrics of a row of metrics.csv."""
@@ -52,5 +54,5 @@ class Progress:
         self._bar.update(iteration - self._bar.n)
         if self._bar.disable and (self._rows % ROWS_PER_LINE == 0 or iteration == self._iterations):
             left = tqdm.format_interval((self._iterations - iteration) / updates_per_second)
-            print(f"iteration {iteration}/{self._iterations}: {text}, {left} left", flush=True)
+            say(f"iteration {iteration}/{self._iterations}: {text}, {left} left")
         self._iteration, self._time, self._rows = iteration, now, self._rows + 1

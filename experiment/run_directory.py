@@ -7,21 +7,25 @@ events.out.tfevents.*     the metrics for TensorBoard, see events.py
 details/                  histograms of gradients, and figures, for TensorBoard
 *.png                     the newest figures, see figures.py
 model.keras               the model at the end of training, for keras.saving.load_model and evaluate.py --weights
-checkpoints/step-N/       weights, optimizer and counters after N iterations, see checkpoints.py
+checkpoints/step-N/       weights, optimizer and counters after N iterations, see checkpoints.py, and record.json: what
+                          the other files held at that time, see record.py
 .lock                     locked by the train.py that writes to the directory
 """
 
+import errno
 import json
 from pathlib import Path
 
 import filelock
 
-from experiment import atomic
-from experiment.checkpoints import delete_checkpoints_after, save_checkpoint
-from experiment.errors import RunError
+from experiment import atomic, restoring
+from experiment.checkpoints import checkpoint_path, delete_checkpoints_after, save_checkpoint
+from experiment.errors import RunError, file_and_reason, first_line
 from experiment.events import Events
-from experiment.metrics_file import append_row, read_rows, write_rows
-from experiment.solved import delete_solved, read_solved, write_solved
+from experiment.metrics_file import append_row, row_text, write_rows
+from experiment.record import Record, read_record, row_checksum
+from experiment.solved import write_solved
+from experiment.streams import warn
 
 MODEL = "model.keras"
 
@@ -47,7 +51,7 @@ class RunDirectory:
         self.path = Path(path)
         if config is None:
             self.config = read_config(self.path)
-        self._events = None
+        self._events, self._rows = None, {}
         self.solved = None
         try:
             # This check precedes the lock, so that a directory of other files gets no .lock. The check is repeated
@@ -57,20 +61,33 @@ class RunDirectory:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = filelock.FileLock(self.path / ".lock")
             self._lock.acquire(timeout=0)
-            if config is not None:
-                self._refuse_unless_empty()
-                self.write_config(config)
-            (self.path / "checkpoints").mkdir(exist_ok=True)
         except filelock.Timeout:
             raise RunError(f"{self.path} is in use by another train.py") from None
         except OSError as error:
-            raise RunError(f"{self.path} cannot be written: {error.strerror}") from None
+            raise self._unwritable(error) from None
+        try:
+            if config is not None:
+                self._refuse_unless_empty()
+                self.write_config(config)
+            atomic.discard_leftovers(self.path, ["config.json", "metrics.csv", "solved.json", MODEL, "*.png"])
+            (self.path / "checkpoints").mkdir(exist_ok=True)
+        except OSError as error:
+            self.close()
+            raise self._unwritable(error) from None
+        except BaseException:
+            self.close()
+            raise
 
     def _refuse_unless_empty(self):
-        present = {entry.name for entry in self.path.iterdir()} - {".lock"}
+        present = {entry.name for entry in self.path.iterdir()} - {".lock", ".config.json"}  # a kill may leave these
         if present:
             reason = "holds a run: use --resume to continue it" if "config.json" in present else "is not empty"
             raise RunError(f"{self.path} {reason}")
+
+    def _unwritable(self, error):
+        """A RunError for an OSError."""
+        of_path = error.filename in (None, self.path, str(self.path))
+        return RunError(f"{self.path} cannot be written: {error.strerror if of_path else file_and_reason(error)}")
 
     def __enter__(self):
         return self
@@ -98,25 +115,30 @@ class RunDirectory:
         """Prepares the directory for training from `iteration` on.
 
         Deletes everything written after `iteration`. Also deletes model.keras, the figures, and a last row of
-        metrics.csv that covers fewer than `log_every` iterations.
+        metrics.csv that covers fewer than `log_every` iterations. Says on standard error what has been lost or changed
+        since the checkpoint of `iteration` was written.
         """
-        solved = read_solved(self.path)
-        self.solved = solved if solved and solved["iteration"] <= iteration else None
-        if self.solved is None:
-            delete_solved(self.path)
-        path, log_every = self.path / "metrics.csv", self.config["log_every"]
-        rows = read_rows(path) if path.exists() else []
-        rows = [row for row in rows if int(row[0]) <= iteration and int(row[0]) % log_every == 0]
-        write_rows(path, rows)
+        try:
+            record = read_record(checkpoint_path(self.path, f"step-{iteration}"))
+        except ValueError as error:
+            record = None
+            warn(f"train.py: {error}")
+        self.solved = restoring.restore_solved(self.path, iteration, record)
+        rows = restoring.restore_rows(self.path, iteration, self.config["log_every"], record)
+        write_rows(self.path / "metrics.csv", rows)
+        self._rows = {int(row[0]): row_checksum(row_text(row)) for row in rows}
         for outdated in (self.path / MODEL, *self.path.glob("*.png")):
             outdated.unlink(missing_ok=True)
         if self._events:
             self._events.close()
         self._events = Events(self.path, iteration, rows)
+        restoring.report_missing_details(self.path, self._events, record)
 
     def log(self, row: dict):
         """Appends a row to metrics.csv and to the events. `row` is a dict from COLUMNS to numbers."""
-        append_row(self.path / "metrics.csv", row)
+        texts = append_row(self.path / "metrics.csv", row)
+        if row["iteration"] % self.config["log_every"] == 0:  # a resumed run deletes the other rows
+            self._rows[row["iteration"]] = row_checksum(row_text(texts))
         self._events.add_metrics(row)
 
     def add_histograms(self, tensors: dict, iteration: int):
@@ -129,13 +151,28 @@ class RunDirectory:
         self._events.add_figure(name, png, iteration)
 
     def save(self, variables: dict, iteration: int):
-        """Writes a checkpoint, see `save_checkpoint`."""
-        save_checkpoint(self.path, variables, iteration)
+        """Writes a checkpoint, see `save_checkpoint`, with a record of what the directory holds now.
+
+        Histograms and figures of `iteration` must be written first. After a kill in between, they are written again.
+        """
+        details = self._events.details() if self._events else {}
+        record = Record(config=self.config, rows=self._rows, solved=self.solved, details=details)
+        save_checkpoint(self.path, variables, iteration, record)
 
     def save_model(self, model):
-        """Atomically writes a Keras model to model.keras."""
-        with atomic.replacing(self.path / MODEL) as aside:
-            model.save(aside)
+        """Atomically writes a Keras model to model.keras.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        path = self.path / MODEL
+        with atomic.replacing(path) as aside:
+            try:
+                model.save(aside)
+            except OSError:
+                raise
+            except Exception as error:  # with a full disk, Keras and h5py raise exceptions of many types
+                raise OSError(errno.EIO, first_line(error), str(path)) from None
 
     def delete_checkpoints_after(self, iteration: int):
         """Deletes all checkpoints that were written after `iteration`."""
@@ -148,10 +185,13 @@ def read_config(run_dir) -> dict:
     Raises:
         RunError: the file is missing, or it is not JSON.
     """
+    path = Path(run_dir) / "config.json"
     try:
-        return json.loads((Path(run_dir) / "config.json").read_text())
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
+        if path.exists() and not path.is_file():  # reading a named pipe would wait for ever
+            raise RunError(f"{run_dir} holds no run: its config.json is not a file")
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else first_line(error)
         raise RunError(f"{run_dir} holds no run: its config.json cannot be read ({reason})") from None
 
 
@@ -161,19 +201,31 @@ def newest_run(root) -> Path:
     Raises:
         RunError: there is no run.
     """
-    configs = sorted(Path(root).glob("*/config.json"), key=lambda config: config.stat().st_mtime)
+    configs = [config for config in Path(root).glob("*/config.json") if config.is_file()]
     if not configs:
         raise RunError(f"no run in {root}/")
-    return configs[-1].parent
+    return max(configs, key=lambda config: config.stat().st_mtime).parent
 
 
 def new_directory(root, name: str) -> Path:
-    """Makes the directory `root`/`name`, or `root`/`name`-2, -3, ... if it exists. Returns its path."""
+    """Makes the directory `root`/`name`, or `root`/`name`-2, -3, ... if it exists. Returns its path.
+
+    Raises:
+        RunError: no directory can be made there.
+    """
     path, number = Path(root) / name, 1
+    try:
+        Path(root).mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise RunError(f"no run can be made in {root}/: {root} is not a directory") from None
+    except OSError as error:
+        raise RunError(f"no run can be made in {root}/: {error.strerror}") from None
     while True:
         try:
-            path.mkdir(parents=True)
+            path.mkdir()
             return path
         except FileExistsError:
             number += 1
             path = Path(root) / f"{name}-{number}"
+        except OSError as error:
+            raise RunError(f"no run can be made in {root}/: {error.strerror}") from None

@@ -1,10 +1,24 @@
-"""Lets training save a checkpoint before SIGINT or SIGTERM ends it."""
+"""What SIGINT, SIGTERM and SIGHUP do to a command: one line and an exit status; training saves a checkpoint first.
 
+Only the standard library is imported, because every command uses this module before TensorFlow is imported.
+"""
+
+import contextlib
+import os
 import signal
+import sys
+import threading
+from pathlib import Path
+
+from experiment import atomic, streams
+
+SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
 
 class StopSignals:
-    """Notes the first SIGINT or SIGTERM in a `with` block. A second signal has its usual effect.
+    """Notes the first of SIGNALS in a `with` block. A second signal has its usual effect.
+
+    Python delivers signals to the main thread only. In another thread, the block notes nothing.
 
     Attributes:
         received: the signal, or None.
@@ -12,15 +26,55 @@ class StopSignals:
 
     def __init__(self):
         self.received = None
+        self._previous = {}
 
     def __enter__(self):
-        self._previous = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._previous = _handle_with(self._note)
         return self
 
     def __exit__(self, *exception):
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
+        _restore(self._previous)
 
     def _note(self, number, frame):
         self.received = signal.Signals(number)
         self.__exit__()
+
+
+def end_on_signals():
+    """Makes the first of SIGNALS end the process: it prints one line, with exit status 128 plus the signal's number.
+
+    No exception is raised, because library code may turn KeyboardInterrupt into an error of another kind.
+    """
+    _handle_with(_end)
+
+
+@contextlib.contextmanager
+def ending_on_signals():
+    """Does what `end_on_signals` does, during a `with` block."""
+    previous = _handle_with(_end)
+    try:
+        yield
+    finally:
+        _restore(previous)
+
+
+def _end(number, frame):
+    atomic.discard_unfinished()
+    streams.warn_in_handler(f"{Path(sys.argv[0]).name}: stopped by {signal.Signals(number).name}")
+    os._exit(128 + number)
+
+
+def _handle_with(handler):
+    """Sets a handler for SIGNALS. Returns a dict from signals to their previous handlers.
+
+    A signal that is ignored stays ignored: nohup ignores SIGHUP.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    handled = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+    return {number: signal.signal(number, handler) for number in handled}
+
+
+def _restore(previous):
+    for number, handler in previous.items():
+        signal.signal(number, handler)

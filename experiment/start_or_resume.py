@@ -1,15 +1,25 @@
 """Starts or resumes a run: prepares its directory, its configuration and its trainer."""
 
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 from experiment.build import build_trainer
-from experiment.checkpoints import PREFIX, candidates, checkpoint_path, checkpoints, model_variables, restore
+from experiment.checkpoints import (
+    PREFIX,
+    candidates,
+    checkpoint_path,
+    checkpoints,
+    iteration_of,
+    model_variables,
+    restore,
+)
 from experiment.config import Config
 from experiment.errors import CheckpointError, RunError
 from experiment.load import refusing_config
+from experiment.memory_needed import check_training
+from experiment.record import read_record
 from experiment.run_directory import MODEL, RunDirectory, new_directory, newest_run
+from experiment.streams import warn
 from experiment.trainer import Trainer
 
 RUNS = Path("runs")
@@ -38,6 +48,7 @@ def start_run(config: Config, run_dir: str | None = None, checkpoint: str | None
         RunError: the directory cannot be used.
         CheckpointError: the checkpoint is missing, damaged or of another architecture.
     """
+    check_training(config)
     trainer = build_trainer(config, team=team)
     if checkpoint is not None:
         path = Path(checkpoint)
@@ -49,7 +60,11 @@ def start_run(config: Config, run_dir: str | None = None, checkpoint: str | None
         run_dir = new_directory(RUNS, f"{config.task.name}-{config.model.name}-seed{config.run.seed}")
     directory = RunDirectory(run_dir, config.to_json())
     if checkpoint is not None:
-        directory.save(trainer.variables(), 0)  # --resume must not depend on the files of another run
+        try:
+            directory.save(trainer.variables(), 0)  # --resume must not depend on the files of another run
+        except BaseException:
+            directory.close()
+            raise
     return Run(directory=directory, config=config, trainer=trainer)
 
 
@@ -67,6 +82,7 @@ def resume_run(values: dict, run_dir: str | None = None, checkpoint: str | None 
         ValueError: a value contradicts the run.
         RunError: the directory cannot be used.
         CheckpointError: the checkpoint is missing or damaged.
+        OSError: config.json cannot be written.
     """
     run_dir = Path(newest_run(RUNS) if run_dir is None else run_dir)
     if (run_dir / MODEL).exists() and not checkpoints(run_dir):
@@ -75,9 +91,10 @@ def resume_run(values: dict, run_dir: str | None = None, checkpoint: str | None 
     try:
         with refusing_config(run_dir):
             config = Config.from_json(directory.config)
+            check_training(config)
             trainer = build_trainer(config, team=team)
         _refuse_contradictions(config, values, run_dir)
-        _restore_trainer(trainer, run_dir, checkpoint, started_from=config.run.checkpoint)
+        _restore_trainer(trainer, config, run_dir, checkpoint)
         config = config.replace(run={key: value for key, value in values["run"].items() if key in RESUMABLE})
         reached = int(trainer.iteration)
         if config.run.iterations < reached:
@@ -106,15 +123,46 @@ def _refuse_contradictions(config, values, run_dir):
             raise ValueError(f"{option}={value} contradicts {run_dir}/config.json, which has {kept}")
 
 
-def _restore_trainer(trainer, run_dir, checkpoint, started_from):
+def _restore_trainer(trainer, config, run_dir, checkpoint):
     """Restores a trainer from the named checkpoint, or from the newest undamaged checkpoint if there is any."""
     found = candidates(run_dir, checkpoint)
     for directory in found:
         try:
-            return restore(trainer.variables(), directory / PREFIX)
+            restore(trainer.variables(), directory / PREFIX)
+            if int(trainer.iteration) != iteration_of(directory):
+                raise CheckpointError(f"{directory} is damaged: it is the checkpoint of step-{int(trainer.iteration)}")
         except CheckpointError as error:
             if directory == found[-1]:
                 raise
-            print(f"train.py: {error}; trying the previous checkpoint", file=sys.stderr)
-    if started_from is not None:
+            warn(f"train.py: {error}; trying the previous checkpoint")
+        else:
+            return _refuse_changed_config(config, directory, run_dir)
+    if config.run.checkpoint is not None:
         raise RunError(f"{run_dir} has lost checkpoints/step-0, from which it started")
+
+
+def _refuse_changed_config(config, directory, run_dir):
+    """Raises RunError if config.json has changed since a checkpoint was written, apart from the fields in RESUMABLE."""
+    try:
+        record = read_record(directory)
+        written = None if record is None else Config.from_json(record.config)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return  # a damaged record is reported when training starts
+    if written is None:
+        return
+    resumable = {name: getattr(config.run, name) for name in RESUMABLE}
+    before, now = (_flat(one.to_json()) for one in (written.replace(run=resumable), config))
+    for name in before.keys() | now.keys():
+        if before.get(name) != now.get(name):
+            raise RunError(
+                f"{run_dir}/config.json was changed after {directory.name} was written: {name} was {before.get(name)}, "
+                f"and is {now.get(name)}"
+            )
+
+
+def _flat(content):
+    """The values of a config.json, with names such as "model.memory_width"."""
+    flat = {}
+    for name, value in content.items():
+        flat |= {f"{name}.{key}": part for key, part in value.items()} if isinstance(value, dict) else {name: value}
+    return flat

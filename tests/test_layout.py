@@ -27,7 +27,14 @@ LEVELS = [
     ["tests.*"],
 ]
 ISOLATED = ["tasks"]  # packages that import no other module of the repository
-BEFORE_TENSORFLOW = ["experiment", "experiment.command_line", "experiment.program_cache"]
+BEFORE_TENSORFLOW = [
+    "experiment",
+    "experiment.command_line",
+    "experiment.program_cache",
+    "experiment.streams",
+    "experiment.signals",
+    "experiment.atomic",
+]
 PACKAGES_OF_NTM = {"tensorflow", "keras", "numpy"}  # the requirements of `pip install .`
 PACKAGES_OF_EXTRAS = {"ntm.plots": {"matplotlib"}, "ntm.widgets": {"ipywidgets", "IPython"}}
 

@@ -1,0 +1,51 @@
+"""record.json: what a run directory held when a checkpoint was written. --resume notices by it what is lost or changed.
+
+Each checkpoint has one, beside the tensors. Checkpoints of earlier versions have none; nothing is noticed there.
+"""
+
+import json
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+from experiment import atomic
+
+NAME = "record.json"
+
+
+class Record(NamedTuple):
+    """What a run directory held."""
+
+    config: dict  # the content of config.json
+    rows: dict  # the rows of metrics.csv: from iterations to checksums, see `row_checksum`
+    solved: dict | None  # the content of solved.json
+    details: dict  # from the tags of the events in details/ to their number and the last iteration, a list of two
+
+
+def row_checksum(text: str) -> int:
+    """The checksum of a row of metrics.csv, given without its line break."""
+    return zlib.crc32(text.encode())
+
+
+def write_record(directory: Path, record: Record):
+    """Writes the record of a checkpoint to its directory."""
+    content = json.dumps(record._asdict(), separators=(",", ":"))
+    atomic.write_file(directory / NAME, json.dumps({"crc32": zlib.crc32(content.encode()), "record": content}).encode())
+
+
+def read_record(directory: Path) -> Record | None:
+    """Reads the record of a checkpoint. Returns None if the checkpoint has none.
+
+    Raises:
+        ValueError: the record is damaged.
+    """
+    try:
+        outer = json.loads((directory / NAME).read_text(encoding="utf-8"))
+        if zlib.crc32(outer["record"].encode()) != outer["crc32"]:
+            raise ValueError
+        record = Record(**json.loads(outer["record"]))
+        return record._replace(rows={int(iteration): checksum for iteration, checksum in record.rows.items()})
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise ValueError(f"{directory / NAME} is damaged: changes of other files cannot be noticed") from None
