@@ -11,10 +11,13 @@ from experiment.checkpoints import PREFIX, candidates, model_variables, restore
 from experiment.config import Config, default_config, task_from_json
 from experiment.errors import CheckpointError, RunError, first_line
 from experiment.memory_needed import check_file, check_weights
+from experiment.record import read_record
 from experiment.reference import load_reference_checkpoint
 from experiment.run_directory import MODEL, read_config
 from ntm import LSTM, NTM
 from tasks import TaskError, task_class
+
+RESUMABLE = ("iterations", "stop_when_solved", "figures")  # the fields of `Config.run` that --resume may change
 
 
 @contextlib.contextmanager
@@ -26,6 +29,33 @@ def refusing_config(run_dir):
         raise RunError(f"{run_dir}/config.json does not describe a run: {first_line(error)}") from None
     except TaskError as error:
         raise RunError(f"{run_dir}/config.json has a task that cannot be loaded: {error}") from None
+
+
+def refuse_changed_config(config, directory, run_dir):
+    """Raises RunError if config.json has changed since a checkpoint was written, apart from the fields in RESUMABLE."""
+    try:
+        record = read_record(directory)
+        written = None if record is None else Config.from_json(record.config)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return  # a damaged record is reported when training starts
+    if written is None:
+        return
+    resumable = {name: getattr(config.run, name) for name in RESUMABLE}
+    before, now = (_flat(one.to_json()) for one in (written.replace(run=resumable), config))
+    for name in before.keys() | now.keys():
+        if before.get(name) != now.get(name):
+            raise RunError(
+                f"{run_dir}/config.json was changed after {directory.name} was written: {name} was {before.get(name)}, "
+                f"and is {now.get(name)}"
+            )
+
+
+def _flat(content):
+    """The values of a config.json, with names such as "model.memory_width"."""
+    flat = {}
+    for name, value in content.items():
+        flat |= {f"{name}.{key}": part for key, part in value.items()} if isinstance(value, dict) else {name: value}
+    return flat
 
 
 def load_config(run_dir) -> Config:
@@ -61,6 +91,7 @@ def load_run(run_dir, checkpoint: str | None = None):
             check_weights(vars(config.model), config.task.input_size, config.task.output_size)
             model = build_model(config)
         restore(model_variables(model), found[0] / PREFIX)
+        refuse_changed_config(config, found[0], run_dir)
         _refuse_not_finite(model, found[0])
         return config.task, model
     saved = Path(run_dir) / MODEL

@@ -15,15 +15,13 @@ from experiment.checkpoints import (
 )
 from experiment.config import Config
 from experiment.errors import CheckpointError, RunError
-from experiment.load import refusing_config
+from experiment.load import RESUMABLE, refuse_changed_config, refusing_config
 from experiment.memory_needed import check_training
-from experiment.record import read_record
 from experiment.run_directory import MODEL, RunDirectory, new_directory, newest_run
 from experiment.streams import warn
 from experiment.trainer import Trainer
 
 RUNS = Path("runs")
-RESUMABLE = ("iterations", "stop_when_solved", "figures")  # the fields of `Config.run` that --resume may change
 
 
 class Run(NamedTuple):
@@ -136,33 +134,6 @@ def _restore_trainer(trainer, config, run_dir, checkpoint):
                 raise
             warn(f"train.py: {error}; trying the previous checkpoint")
         else:
-            return _refuse_changed_config(config, directory, run_dir)
+            return refuse_changed_config(config, directory, run_dir)
     if config.run.checkpoint is not None:
         raise RunError(f"{run_dir} has lost checkpoints/step-0, from which it started")
-
-
-def _refuse_changed_config(config, directory, run_dir):
-    """Raises RunError if config.json has changed since a checkpoint was written, apart from the fields in RESUMABLE."""
-    try:
-        record = read_record(directory)
-        written = None if record is None else Config.from_json(record.config)
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return  # a damaged record is reported when training starts
-    if written is None:
-        return
-    resumable = {name: getattr(config.run, name) for name in RESUMABLE}
-    before, now = (_flat(one.to_json()) for one in (written.replace(run=resumable), config))
-    for name in before.keys() | now.keys():
-        if before.get(name) != now.get(name):
-            raise RunError(
-                f"{run_dir}/config.json was changed after {directory.name} was written: {name} was {before.get(name)}, "
-                f"and is {now.get(name)}"
-            )
-
-
-def _flat(content):
-    """The values of a config.json, with names such as "model.memory_width"."""
-    flat = {}
-    for name, value in content.items():
-        flat |= {f"{name}.{key}": part for key, part in value.items()} if isinstance(value, dict) else {name: value}
-    return flat

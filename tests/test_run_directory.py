@@ -155,13 +155,15 @@ def test_metrics_are_read_back_as_columns(run):
 def test_a_figure_replaces_the_file_and_stays_in_the_events(run):
     run.start_metrics(0)
     for iteration in (100, 200):
-        run.add_figure("curves", plots.to_png(plots.learning_curves([0, iteration], [2, 1], [8, 0])), iteration)
+        png = plots.to_png(plots.learning_curves([0, iteration], [2, 1], [8, 0]))
+        run.add_figure("curves", png, iteration)
     assert (run.path / "curves.png").read_bytes().startswith(b"\x89PNG")
     written = [
         (step, value.tag, value.tensor.string_val[0], value.tensor.string_val[1])
         for step, value in event_files.values(run.path / "details")
     ]
-    assert written == [(100, "curves", b"800", b"460"), (200, "curves", b"800", b"460")]
+    height, width, _ = tf.image.decode_png(png).shape  # the height depends on matplotlib's version
+    assert written == [(step, "curves", b"%d" % width, b"%d" % height) for step in (100, 200)]
 
 
 def test_going_back_deletes_everything_later(run):

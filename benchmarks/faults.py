@@ -1,0 +1,100 @@
+"""Injects faults at random and counts how they end: `python -m benchmarks.faults --tries=1000 --seed=1`.
+
+A try ends in one of four ways:
+
+identical       the command went on, and all results are those of a run without the fault
+said            the command went on, lost rows or events that the fault had destroyed, and said so
+refused         the command ended with one line that names the file or the option, and exit status 1 or 2
+other           anything else: a traceback, a hang, wrong weights, a silent loss. Each is printed.
+"""
+
+import collections
+import contextlib
+import random
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+from experiment.command_line import Parser, file_path, run, start, whole_number
+from experiment.streams import say
+
+with start():
+    from benchmarks import fault_kinds, fault_processes
+
+# How many of 1,000 tries are of each kind.
+SHARES = {
+    "kill": 110,
+    "signal": 25,
+    "output": 15,
+    "file": 330,
+    "weights": 100,
+    "config": 140,
+    "options": 150,
+    "write": 70,
+    "disk": 20,
+    "moved": 20,
+    "cache": 20,
+}
+ENDINGS = ("identical", "said", "refused", "other")
+
+
+def main(argv=None) -> int:
+    """Runs the command line `argv`. Returns 0, or 1 if a try ended in another way."""
+    parser = Parser(prog="benchmarks.faults", description=__doc__.splitlines()[0])
+    parser.add_argument("--tries", type=whole_number(1), default=1000, metavar="N", help="number of tries (1000)")
+    parser.add_argument("--seed", type=whole_number(0), default=0, metavar="N", help="determines the faults (0)")
+    parser.add_argument("--kinds", metavar="K,K,...", help=f"kinds of faults (all): {', '.join(SHARES)}")
+    parser.add_argument("--dir", type=file_path, metavar="DIR", help="directory for the runs (a temporary one)")
+    arguments = parser.parse_args(argv)
+    kinds = list(SHARES) if arguments.kinds is None else arguments.kinds.split(",")
+    for kind in set(kinds) - set(SHARES):
+        parser.error(f"argument --kinds: {kind!r} is none of {', '.join(SHARES)}")
+    with contextlib.ExitStack() as stack:
+        root = arguments.dir or stack.enter_context(tempfile.TemporaryDirectory())
+        parser.make_directory("--dir", root)
+        stack.enter_context(contextlib.chdir(root))
+        counts = inject(kinds, arguments.tries, arguments.seed)
+    for line in table(counts):
+        say(line)
+    return 1 if any(count["other"] for count in counts.values()) else 0
+
+
+def inject(kinds: list, tries: int, seed: int) -> dict:
+    """Makes the tries. Returns how many ended in which way: a dict from kinds to Counters."""
+    total = sum(SHARES[kind] for kind in kinds)
+    numbers = {kind: max(1, round(tries * SHARES[kind] / total)) for kind in kinds}
+    order = [kind for kind in kinds for _ in range(numbers[kind])]
+    random.Random(seed).shuffle(order)
+    counts = {kind: collections.Counter() for kind in kinds}
+    functions = fault_kinds.Kinds(Path.cwd()), fault_processes.Processes(Path.cwd())
+    begin = time.perf_counter()
+    for number, kind in enumerate(order):
+        rng = random.Random(f"{seed} {number}")
+        function = next(getattr(kinds, kind) for kinds in functions if hasattr(kinds, kind))
+        try:
+            ending, what = function(rng)
+        except Exception:  # a traceback is the worst ending, and must not end the tries
+            ending, what = "other", traceback.format_exc()
+        counts[kind][ending] += 1
+        if ending == "other":
+            say(f"try {number}, {kind}: {what}")
+        if number % 50 == 49:
+            say(
+                f"{number + 1} of {len(order)} tries, {time.perf_counter() - begin:.0f} s",
+            )
+    return counts
+
+
+def table(counts: dict):
+    """Yields the lines of a table in Markdown."""
+    yield "| fault | tries | " + " | ".join(ENDINGS) + " |"
+    yield "|---" * (2 + len(ENDINGS)) + "|"
+    rows = [*counts.items(), ("all", sum(counts.values(), collections.Counter()))]
+    for kind, count in rows:
+        cells = [kind, count.total(), *(count[ending] for ending in ENDINGS)]
+        yield "| " + " | ".join(map(str, cells)) + " |"
+
+
+if __name__ == "__main__":
+    run(main)

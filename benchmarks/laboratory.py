@@ -1,0 +1,177 @@
+"""Runs of train.py and evaluate.py in one process, for faults.py: a command takes milliseconds, not seconds.
+
+Trainers and evaluators are compiled once and used again by all commands. Everything that reads and writes files is the
+code of the commands. The runs are small: an untrained model is as good as another for finding faults.
+"""
+
+import base64
+import contextlib
+import dataclasses
+import io
+import shutil
+import signal
+from pathlib import Path
+
+import tensorflow as tf
+
+import evaluate
+import train
+from experiment import build, loop, solved, start_or_resume
+from experiment.checkpoints import PREFIX, checkpoints, model_variables
+from experiment.memory_needed import count_weights
+from experiment.metrics_file import COLUMNS, read_rows
+from tasks.copy_task import CopyTask
+
+SOLVED_AT, LONGEST_SECONDS = 240, 300
+SIZES = ["--max-length=3", "--controller-units=8", "--log-every=20", "--checkpoint-every=100"]
+MODELS = {
+    "lstm": ["--model=lstm", "--controller-layers=1"],
+    "ntm-lstm": ["--memory-locations=9", "--memory-width=5"],
+}
+PNG = base64.b64decode(  # one pixel, in place of the figures, which take seconds
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+)
+
+
+class TooLargeError(Exception):
+    """A command line was accepted that asks for a model too large for this program."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def refused(self) -> bool:
+        """Whether the command ended with an error in one line, and status 1 or 2."""
+        errors = [line for line in self.err.splitlines() if ": error: " in line]
+        return self.status in (1, 2) and len(errors) == 1 and self.err.endswith("\n") and self.well_said
+
+    @property
+    def well_said(self) -> bool:
+        """Whether every line on standard error is a message of the command."""
+        return all(line.startswith(("train.py: ", "evaluate.py: ")) for line in self.err.splitlines())
+
+
+def make_small():
+    """Shortens what a run does at its end and at its checkpoints. Lets each run count as solved at SOLVED_AT."""
+    solved.SEQUENCES, CopyTask.report_sizes = 2, ((3,),)
+    loop.draw_figures = lambda run, trainer, observer, seed: run.add_figure("sequence", PNG, int(trainer.iteration))
+    loop.Loop._test_solved = _solve
+
+
+def _solve(self, metrics):
+    if self._iteration < SOLVED_AT or self._directory.solved is not None:
+        return False
+    self._directory.record_solved(self._progress_so_far())
+    return True
+
+
+class Laboratory:
+    """Runs commands in this process.
+
+    Args:
+        root: a directory for the runs.
+    """
+
+    def __init__(self, root: Path):
+        self.root, self._trainers, self._evaluators = root, {}, {}
+        make_small()
+        start_or_resume.build_trainer = self._build_trainer
+        loop.Evaluator, self._evaluator_class = self._make_evaluator, loop.Evaluator
+        evaluate.Evaluator = Fingerprint
+
+    def run(self, main, *arguments) -> Outcome:
+        """Runs a command line. `main` is `train.main` or `evaluate.main`."""
+        out, err = io.StringIO(), io.StringIO()
+        signal.signal(signal.SIGALRM, _too_long)
+        signal.alarm(LONGEST_SECONDS)
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                status = main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            status = stop.code
+        finally:
+            signal.alarm(0)
+        return Outcome(status, out.getvalue(), err.getvalue())
+
+    def train(self, run_dir: Path, model: str, iterations: int, *options) -> Outcome:
+        """Trains a new run."""
+        sizes = [*SIZES, *MODELS[model], f"--iterations={iterations}"]
+        return self.run(train.main, *sizes, f"--run-dir={run_dir}", *options)
+
+    def resume(self, run_dir: Path, *options) -> Outcome:
+        return self.run(train.main, "--resume", f"--run-dir={run_dir}", *options)
+
+    def _build_trainer(self, config):
+        """The compiled trainer of a configuration, in its initial state."""
+        if count_weights(vars(config.model), config.task.input_size, config.task.output_size) > 1e5:
+            raise TooLargeError
+        key = repr((config.task, config.model, config.optimizer, config.training, config.run.seed))
+        if key not in self._trainers:
+            trainer = build.build_trainer(config)
+            self._trainers[key] = trainer, [(v, tf.identity(v)) for v in _all_variables(trainer)]
+        trainer, initial = self._trainers[key]
+        for variable, value in initial:
+            variable.assign(value)
+        return trainer
+
+    def _make_evaluator(self, model, *arguments):
+        if id(model) not in self._evaluators:
+            self._evaluators[id(model)] = self._evaluator_class(model, *arguments)
+        return self._evaluators[id(model)]
+
+
+def _too_long(number, frame):
+    raise TimeoutError(f"more than {LONGEST_SECONDS} seconds")
+
+
+def _all_variables(trainer):
+    own = [value for value in vars(trainer).values() if isinstance(value, tf.Variable)]
+    return [*trainer.variables().values(), *own]
+
+
+class Fingerprint:
+    """In place of an Evaluator: "measures" a number that depends on all weights."""
+
+    def __init__(self, model, *arguments, **options):
+        self._model = model
+
+    def measure(self, size):
+        sums = [float(tf.reduce_sum(tf.cast(v, tf.float64))) for v in model_variables(self._model).values()]
+        numbers = ("bit_errors_per_sequence", "bit_error_rate", "exact_sequences", "bits_per_sequence")
+        row = dict.fromkeys((*numbers, "least_bits_per_sequence"), hash(tuple(sums)))
+        return {"task": "copy", "size": "3", "length": 3, "sequences": 2, **row}
+
+
+def content(run_dir: Path) -> dict:
+    """What a run has produced, without times: rows of metrics, weights, details and solved.json."""
+    rows = [
+        [text for name, text in zip(COLUMNS, row) if name != "seconds"] for row in read_rows(run_dir / "metrics.csv")
+    ]
+    newest = checkpoints(run_dir)[0]
+    reader = tf.train.load_checkpoint(str(newest / PREFIX))
+    names = [name for name in reader.get_variable_to_shape_map() if name != "seconds"]
+    solved_at = (run_dir / "solved.json").read_text() if (run_dir / "solved.json").exists() else None
+    weights = {name: reader.get_tensor(name).tobytes() for name in names}
+    return {"rows": rows, "step": newest.name, "weights": weights, "details": _details(run_dir), "solved": solved_at}
+
+
+def _details(run_dir):
+    events = []
+    for path in (run_dir / "details").glob("events*"):
+        for record in tf.data.TFRecordDataset(str(path)):
+            event = tf.compat.v1.Event.FromString(record.numpy())
+            events += [(event.step, value.tag) for value in event.summary.value]
+    return sorted(events)
+
+
+def copy_run(source: Path, target: Path) -> Path:
+    """Copies a run directory. Replaces `target`."""
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(source, target)
+    return target
