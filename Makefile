@@ -4,15 +4,27 @@ PYTHON ?= python3
 BIN := .venv/bin
 DOCS := .venv-docs/bin
 ARGS ?=
+# `make install LOCKED=1` installs the versions that were tested, and verifies their hashes.
+LOCKED ?=
+INSTALLED := .venv/installed$(if $(LOCKED),-locked)
+REQUIREMENTS := $(if $(LOCKED),requirements-lock.txt,requirements-dev.txt)
 
-.PHONY: install train test test-lowest test-package test-docs lint bench notebook figures docs package clean
+.PHONY: install lock train test test-lowest test-package test-docs faults lint bench notebook figures docs package clean
 
-install: .venv/installed
+install: $(INSTALLED)
 
-.venv/installed: requirements.txt requirements-dev.txt
+$(INSTALLED): requirements.txt $(REQUIREMENTS)
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
+	$(BIN)/python -m pip install --quiet $(if $(LOCKED),--require-hashes) --requirement $(REQUIREMENTS)
 	touch $@
+
+# Writes the versions that are installed in .venv to requirements-lock.txt, with the hashes of all their files.
+lock: install
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/python -m pip freeze > .venv/frozen.txt
+	$(BIN)/uv pip compile --quiet --python $(BIN)/python --generate-hashes \
+		--no-annotate --custom-compile-command "make lock" --constraint .venv/frozen.txt \
+		--output-file requirements-lock.txt requirements-dev.txt
 
 train: install
 	$(BIN)/python train.py --iterations=100000 $(ARGS)
@@ -26,9 +38,13 @@ test-lowest: .venv-lowest/installed
 
 .venv-lowest/installed: requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv .venv-lowest
-	sed -n 's/>=/==/p' requirements.txt requirements-dev.txt > .venv-lowest/lowest.txt
-	.venv-lowest/bin/python -m pip install --quiet --requirement requirements-dev.txt --constraint .venv-lowest/lowest.txt
+	.venv-lowest/bin/python -m pip install --quiet uv
+	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct \
+		--requirement requirements-dev.txt
 	touch $@
+
+faults: install
+	$(BIN)/python -m benchmarks.faults $(ARGS)
 
 lint: install
 	$(BIN)/ruff check .

@@ -30,10 +30,11 @@ class Kinds:
 
     Args:
         root: an empty directory.
+        laboratory: Laboratory.
     """
 
-    def __init__(self, root: Path):
-        self._laboratory, self._run = Laboratory(root), root / "run"
+    def __init__(self, root: Path, laboratory: Laboratory):
+        self._laboratory, self._run = laboratory, root / "run"
         self._bases, self._expected, self._fingerprints = {}, {}, {}
         for model in MODELS:
             whole, part = root / f"whole-{model}", root / f"part-{model}"
@@ -236,6 +237,12 @@ def _failing_write(number, code):
             stack.enter_context(mock.patch.object(owner, name, failing(getattr(owner, name), error)))
         stack.enter_context(mock.patch.object(run_directory, "append_row", metrics_file.append_row))
         yield
+
+
+def unmount(root: Path):
+    """Removes the small disk of `Kinds`, if there is one."""
+    if os.path.ismount(root / "disk"):
+        subprocess.run(["umount", str(root / "disk")], check=False)
 
 
 def _mount(path):

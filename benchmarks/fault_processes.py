@@ -17,8 +17,10 @@ import train
 from benchmarks import laboratory
 from benchmarks.laboratory import MODELS, SIZES, Laboratory, Outcome, content
 from experiment import command_line, streams
+from experiment.trainer import Trainer
 
 ITERATIONS = 1000
+REAL_UPDATES = 0.1  # the share of kills in which the run makes real updates, see laboratory.py
 OPTIONS = {model: [*SIZES, *options, f"--iterations={ITERATIONS}"] for model, options in MODELS.items()}
 STREAMS = ["stdout closed", "stderr closed", "both closed", "stdout full", "stderr full", "stdout ASCII"]
 
@@ -28,22 +30,27 @@ class Processes:
 
     Args:
         root: an existing directory.
+        laboratory: Laboratory.
     """
 
-    def __init__(self, root: Path):
-        self._root, self._laboratory, self._expected = root / "processes", Laboratory(root), {}
+    def __init__(self, root: Path, laboratory: Laboratory):
+        self._root, self._laboratory, self._expected = root / "processes", laboratory, {}
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["benchmarks.fault_processes"])
         shutil.rmtree(self._root, ignore_errors=True)
 
     def kill(self, rng: random.Random):
         """Kills a run at a random moment and resumes it."""
-        model = "ntm-lstm" if rng.random() < 0.1 else "lstm"  # an lstm starts faster
-        process, run_dir = self._start(model)
-        self._wait(process, run_dir, rng)
-        process.kill()
-        process.join()
-        return self._judge(model, run_dir, "killed")
+        model = rng.choice(list(MODELS))
+        self._laboratory.trains = rng.random() < REAL_UPDATES
+        try:
+            process, run_dir = self._start(model)
+            self._wait(process, run_dir, rng)
+            process.kill()
+            process.join()
+            return self._judge(model, run_dir, "killed")
+        finally:
+            self._laboratory.trains = False
 
     def signal(self, rng: random.Random):
         """Sends a run one or two signals, and resumes it."""
@@ -74,9 +81,9 @@ class Processes:
         shutil.rmtree(self._root, ignore_errors=True)
         self._root.mkdir()
         run_dir = self._root / name
-        process = self._context.Process(
-            target=_command, args=(self._root, broken, [*OPTIONS[model], f"--run-dir={run_dir}"])
-        )
+        arguments = [*OPTIONS[model], f"--run-dir={run_dir}"]
+        given = self._root, broken, self._laboratory.trains, arguments
+        process = self._context.Process(target=_command, args=given)
         process.start()
         return process, run_dir
 
@@ -104,18 +111,21 @@ class Processes:
             again = self._laboratory.train(run_dir, model, ITERATIONS)
         if again.status != 0 or again.err:
             return "other", f"{what}: {again}"
-        if model not in self._expected:
-            whole = self._root.with_name(f"whole-process-{model}")
+        key = model, self._laboratory.trains
+        if key not in self._expected:
+            whole = self._root.with_name(f"whole-process-{len(self._expected)}")
             self._laboratory.train(whole, model, ITERATIONS)
-            self._expected[model] = content(whole)
-        found, expected = content(run_dir), self._expected[model]
+            self._expected[key] = content(whole)
+        found, expected = content(run_dir), self._expected[key]
         different = [name for name in expected if found[name] != expected[name]]
         return ("other", f"{different} differ after {what}: {again}") if different else ("identical", "")
 
 
-def _command(directory, broken, arguments):
+def _command(directory, broken, trains, arguments):
     """Runs train.py in a forked process, with its streams in files of a directory or broken."""
     laboratory.make_small()
+    if not trains:
+        Trainer.advance = laboratory.count_up
     for descriptor, name in ((1, "out"), (2, "err")):
         opened = os.open(directory / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(opened, descriptor)

@@ -21,6 +21,7 @@ from experiment.streams import say
 
 with start():
     from benchmarks import fault_kinds, fault_processes
+    from benchmarks.laboratory import Laboratory
 
 # How many of 1,000 tries are of each kind.
 SHARES = {
@@ -54,6 +55,7 @@ def main(argv=None) -> int:
         root = arguments.dir or stack.enter_context(tempfile.TemporaryDirectory())
         parser.make_directory("--dir", root)
         stack.enter_context(contextlib.chdir(root))
+        stack.callback(fault_kinds.unmount, Path(root).absolute())
         counts = inject(kinds, arguments.tries, arguments.seed)
     for line in table(counts):
         say(line)
@@ -66,23 +68,25 @@ def inject(kinds: list, tries: int, seed: int) -> dict:
     numbers = {kind: max(1, round(tries * SHARES[kind] / total)) for kind in kinds}
     order = [kind for kind in kinds for _ in range(numbers[kind])]
     random.Random(seed).shuffle(order)
-    counts = {kind: collections.Counter() for kind in kinds}
-    functions = fault_kinds.Kinds(Path.cwd()), fault_processes.Processes(Path.cwd())
-    begin = time.perf_counter()
+    counts, seconds = {kind: collections.Counter() for kind in kinds}, collections.Counter()
+    laboratory = Laboratory()
+    makers = [fault_processes.Processes(Path.cwd(), laboratory)]
+    if any(hasattr(fault_kinds.Kinds, kind) for kind in kinds):
+        makers.append(fault_kinds.Kinds(Path.cwd(), laboratory))
     for number, kind in enumerate(order):
-        rng = random.Random(f"{seed} {number}")
-        function = next(getattr(kinds, kind) for kinds in functions if hasattr(kinds, kind))
+        begin, rng = time.perf_counter(), random.Random(f"{seed} {number}")
+        make = next(getattr(maker, kind) for maker in makers if hasattr(maker, kind))
         try:
-            ending, what = function(rng)
+            ending, what = make(rng)
         except Exception:  # a traceback is the worst ending, and must not end the tries
             ending, what = "other", traceback.format_exc()
         counts[kind][ending] += 1
+        seconds[kind] += time.perf_counter() - begin
         if ending == "other":
             say(f"try {number}, {kind}: {what}")
         if number % 50 == 49:
-            say(
-                f"{number + 1} of {len(order)} tries, {time.perf_counter() - begin:.0f} s",
-            )
+            times = ", ".join(f"{kind} {seconds[kind] / counts[kind].total():.2f}" for kind in kinds if seconds[kind])
+            say(f"{number + 1} of {len(order)} tries; seconds per try: {times}")
     return counts
 
 

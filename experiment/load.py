@@ -42,7 +42,7 @@ def refuse_changed_config(config, directory, run_dir):
         return
     resumable = {name: getattr(config.run, name) for name in RESUMABLE}
     before, now = (_flat(one.to_json()) for one in (written.replace(run=resumable), config))
-    for name in before.keys() | now.keys():
+    for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
             raise RunError(
                 f"{run_dir}/config.json was changed after {directory.name} was written: {name} was {before.get(name)}, "
