@@ -1,7 +1,8 @@
 """Runs of train.py and evaluate.py in one process, for faults.py: a command takes milliseconds, not seconds.
 
-Everything that reads and writes files is the code of the commands. Nothing is evaluated. In place of the compiled update,
-`count_up` changes all variables: it needs no compilation, and later values depend on earlier ones just the same.
+Everything that reads and writes files is the code of the commands. Nothing is evaluated. In place of the compiled
+update, `count_up` changes all variables: it needs no compilation, and later values depend on earlier ones just the
+same. The models are small: an untrained one is as good as another for finding faults.
 """
 
 import base64
