@@ -19,7 +19,7 @@ import tensorflow as tf
 import evaluate
 import train
 from experiment import build, loop, solved, start_or_resume
-from experiment.checkpoints import PREFIX, checkpoints, model_variables
+from experiment.checkpoints import PREFIX, checkpoints, model_variables, read_tensors
 from experiment.memory_needed import count_weights
 from experiment.metrics_file import COLUMNS, read_rows
 from experiment.trainer import Trainer
@@ -169,10 +169,9 @@ def content(run_dir: Path) -> dict:
         [text for name, text in zip(COLUMNS, row) if name != "seconds"] for row in read_rows(run_dir / "metrics.csv")
     ]
     newest = checkpoints(run_dir)[0]
-    reader = tf.train.load_checkpoint(str(newest / PREFIX))
-    names = [name for name in reader.get_variable_to_shape_map() if name != "seconds"]
+    tensors = read_tensors(newest / PREFIX)
     solved_at = (run_dir / "solved.json").read_text() if (run_dir / "solved.json").exists() else None
-    weights = {name: reader.get_tensor(name).tobytes() for name in names}
+    weights = {name: tensor.tobytes() for name, tensor in tensors.items() if name != "seconds"}
     return {"rows": rows, "step": newest.name, "weights": weights, "details": _details(run_dir), "solved": solved_at}
 
 

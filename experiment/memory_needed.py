@@ -28,7 +28,7 @@ def check_training(config):
     steps, batch = task.num_steps(*task.largest), training.batch_size
     history = NUMBER * batch * steps * _state_numbers(options)
     report = NUMBER * REPORT_BATCH * max(task.num_steps(*size) for size in (task.largest, *task.report_sizes))
-    report *= task.input_size + task.output_size + options["controller_units"]
+    report *= _step_numbers(options, task)
     sizes = [f"batch_size={batch}"]
     sizes += [f"max_{name}={number}" for name, number in zip(task.size_names, task.largest)]
     sizes += [f"{name}={value}" for name, value in options.items() if name in _SIZES]
@@ -49,8 +49,8 @@ def check_evaluation(model, task, largest: tuple, sequences: int):
     """
     options, batch = model.options, min(sequences, REPORT_BATCH)
     steps = task.num_steps(*largest)
-    numbers = batch * steps * (task.input_size + task.output_size + options["controller_units"])
-    _refuse_beyond_memory(f"measuring sequences of {steps} steps", NUMBER * (numbers + batch * _state_numbers(options)))
+    numbers = batch * (steps * _step_numbers(options, task) + _state_numbers(options))
+    _refuse_beyond_memory(f"measuring sequences of {steps} steps", NUMBER * numbers)
 
 
 def check_locations(model, locations: int):
@@ -111,6 +111,11 @@ def _state_numbers(options):
         return units * options["controller_layers"]
     heads = options["read_heads"] + options["write_heads"]
     return units + options["memory_locations"] * (options["memory_width"] + heads)
+
+
+def _step_numbers(options, task):
+    """A lower bound of what evaluation stores for a step: inputs, targets, logits, mask, controller outputs."""
+    return task.input_size + 2 * task.output_size + 1 + options["controller_units"]
 
 
 def _refuse_beyond_memory(what, needed):

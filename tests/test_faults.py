@@ -274,7 +274,7 @@ def test_a_refused_directory_is_unlocked_at_once(tmp_path):
     [
         (
             lambda text: text.replace("\n100,100,", "\n100,101,"),
-            "has lost 1 of 15 rows, or they were changed: iterations 100",
+            "has lost 1 of 15 rows, or they were changed",
         ),
         (lambda text: "".join(text.splitlines(True)[:9]), "has lost 7 of 15 rows"),
         (lambda text: text.encode()[:300] + b"\xff" + text.encode()[301:], "has lost 1 of 15 rows"),
@@ -385,8 +385,8 @@ def test_sizes_beyond_memory_are_refused_before_they_are_tried(capsys, options):
 
 
 def test_lengths_and_locations_beyond_memory_are_refused(run, small_run, capsys, lab):
-    assert "--lengths: 1048576: " in refused(capsys, evaluate.main, f"--run-dir={run}", "--lengths=1048576")
     with mock.patch("experiment.memory_needed.machine_memory", return_value=10**9):
+        assert "--lengths: 1048576: " in refused(capsys, evaluate.main, f"--run-dir={run}", "--lengths=1048576")
         line = refused(capsys, evaluate.main, f"--run-dir={small_run}", "--memory-locations=1048576")
     assert "--memory-locations=1048576 needs at least" in line
 
@@ -395,20 +395,25 @@ def test_a_keras_file_beyond_memory_is_refused(small_run, tmp_path, capsys):
     with zipfile.ZipFile(small_run / "model.keras") as source, zipfile.ZipFile(tmp_path / "m.keras", "w") as target:
         for name in source.namelist():
             target.writestr(name, source.read(name).replace(b'"controller_units": 8', b'"controller_units": 9999999'))
-    assert "m.keras cannot be loaded: a model with" in refused(
-        capsys, evaluate.main, f"--weights={tmp_path / 'm.keras'}"
-    )
+    line = refused(capsys, evaluate.main, f"--weights={tmp_path / 'm.keras'}")
+    assert "m.keras cannot be loaded: a model with" in line
 
 
 # Streams and signals
 
 
+class Full(io.StringIO):
+    """A stream on a full disk."""
+
+    def write(self, text):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def test_a_full_standard_output_is_said_once_and_training_goes_on(monkeypatch, capsys):
-    with open("/dev/full", "w") as full:
-        monkeypatch.setattr(sys, "stdout", full)
-        streams.say("one")
-        streams.say("two")
-        monkeypatch.undo()
+    monkeypatch.setattr(sys, "stdout", Full())
+    streams.say("one")
+    streams.say("two")
+    monkeypatch.undo()
     assert capsys.readouterr().err.count("standard output cannot be written (No space left on device)") == 1
 
 
@@ -474,11 +479,10 @@ def test_closed_streams_do_not_matter_to_a_refusal():
 
 
 def test_help_on_a_full_output_is_no_traceback(capsys, monkeypatch):
-    with open("/dev/full", "w") as full:
-        monkeypatch.setattr(sys, "stdout", full)
-        with pytest.raises(SystemExit):
-            Parser(prog="train.py").parse_args(["--help"])
-        monkeypatch.undo()
+    monkeypatch.setattr(sys, "stdout", Full())
+    with pytest.raises(SystemExit):
+        Parser(prog="train.py").parse_args(["--help"])
+    monkeypatch.undo()
     assert "standard output cannot be written" in capsys.readouterr().err
 
 
@@ -487,5 +491,5 @@ def test_help_on_a_full_output_is_no_traceback(capsys, monkeypatch):
 
 def test_a_share_of_the_random_faults(lab, tmp_path, capsys):
     kinds = "file,config,weights,options,write,disk,moved,cache"
-    assert faults.main(["--tries=40", "--seed=7", f"--kinds={kinds}", f"--dir={tmp_path}"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1].startswith("| all | 4")
+    assert faults.main(["--tries=24", "--seed=7", f"--kinds={kinds}", f"--dir={tmp_path}"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("| all | 2")
