@@ -16,7 +16,7 @@ from pathlib import Path
 import train
 from benchmarks import laboratory
 from benchmarks.laboratory import MODELS, SIZES, Laboratory, Outcome, content
-from experiment import command_line, streams
+from experiment import command_line, signals, streams
 from experiment.trainer import Trainer
 
 ITERATIONS = 1000
@@ -85,6 +85,8 @@ class Processes:
         given = self._root, broken, self._laboratory.trains, arguments
         process = self._context.Process(target=_command, args=given)
         process.start()
+        while process.is_alive() and not (self._root / "ready").exists():
+            time.sleep(0.01)
         return process, run_dir
 
     def _wait(self, process, run_dir, rng):
@@ -140,4 +142,6 @@ def _command(directory, broken, trains, arguments):
     sys.argv[0] = "train.py"
     signal.signal(signal.SIGINT, signal.default_int_handler)
     streams.repair_streams()
+    signals.end_on_signals()
+    (directory / "ready").touch()
     command_line.run(lambda: train.main(arguments))

@@ -52,8 +52,8 @@ def test_the_oldest_programs_are_deleted(root, monkeypatch):
     monkeypatch.setattr(program_cache, "KEPT_PROGRAMS", 2)
     directory = root / program_cache._machine()
     directory.mkdir(parents=True)
-    for age, name in enumerate(("new.pb", "newer.pb", "old.pb")):
+    for age, name in enumerate(("new.pb.00000000", "newer.pb.00000000", "old.pb.00000000")):  # the CRC-32 of b"" is 0
         (directory / name).write_bytes(b"")
         os.utime(directory / name, (1e9 - age,) * 2)
     program_cache.share(root)
-    assert {path.name for path in directory.iterdir()} == {"new.pb", "newer.pb"}
+    assert {path.name for path in directory.glob("*.pb.*")} == {"new.pb.00000000", "newer.pb.00000000"}
