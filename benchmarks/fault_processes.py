@@ -19,7 +19,7 @@ from benchmarks.laboratory import MODELS, SIZES, Laboratory, Outcome, content
 from experiment import command_line, signals, streams
 from experiment.trainer import Trainer
 
-ITERATIONS = 1000
+ITERATIONS = 400
 REAL_UPDATES = 0.1  # the share of kills in which the run makes real updates, see laboratory.py
 OPTIONS = {model: [*SIZES, *options, f"--iterations={ITERATIONS}"] for model, options in MODELS.items()}
 STREAMS = ["stdout closed", "stderr closed", "both closed", "stdout full", "stderr full", "stdout ASCII"]
@@ -119,6 +119,8 @@ class Processes:
             self._laboratory.train(whole, model, ITERATIONS)
             self._expected[key] = content(whole)
         found, expected = content(run_dir), self._expected[key]
+        # A signal adds a checkpoint, with its histograms, at an iteration that has none without the signal.
+        found["details"] = [(step, tag) for step, tag in found["details"] if step % 100 == 0]
         different = [name for name in expected if found[name] != expected[name]]
         return ("other", f"{different} differ after {what}: {again}") if different else ("identical", "")
 

@@ -37,6 +37,7 @@ SHARES = {
     "moved": 20,
     "cache": 20,
 }
+SHOWN_EVERY = 10  # tries between two tables
 ENDINGS = ("identical", "said", "refused", "other")
 
 
@@ -84,7 +85,9 @@ def inject(kinds: list, tries: int, seed: int) -> dict:
         seconds[kind] += time.perf_counter() - begin
         if ending == "other":
             say(f"try {number}, {kind}: {what}")
-        if number % 50 == 49:
+        if number % SHOWN_EVERY == SHOWN_EVERY - 1:
+            for line in table(counts):
+                say(line)
             times = ", ".join(f"{kind} {seconds[kind] / counts[kind].total():.2f}" for kind in kinds if seconds[kind])
             say(f"{number + 1} of {len(order)} tries; seconds per try: {times}")
     return counts
