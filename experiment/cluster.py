@@ -4,9 +4,10 @@ import contextlib
 import json
 import os
 import re
+import signal
 import socket
 import sys
-import threading
+import time
 from typing import NamedTuple
 
 JOIN_SECONDS = 40  # all processes must have started within this time
@@ -96,7 +97,7 @@ def _is_address(address):
 
 @contextlib.contextmanager
 def limited_wait(cluster: Cluster, prog: str):
-    """Ends this process with one line and exit status 1 if the `with` block takes longer than JOIN_SECONDS.
+    """Ends this process with one line and SIGKILL if the `with` block takes longer than JOIN_SECONDS.
 
     The block waits for the other processes inside TensorFlow, where no exception can end it.
 
@@ -105,18 +106,28 @@ def limited_wait(cluster: Cluster, prog: str):
         prog: the command's name, for the line.
     """
 
-    def give_up():
-        missing = ", ".join(map(str, cluster.gone())) or "another process"
-        print(f"{prog}: error: {missing} has not joined within {JOIN_SECONDS} s", file=sys.stderr, flush=True)
-        os._exit(1)
-
-    timer = threading.Timer(JOIN_SECONDS, give_up)
-    timer.daemon = True
-    timer.start()
+    sys.stderr.flush()
+    watcher = os.fork()
+    if watcher == 0:
+        _end_parent_later(cluster, prog)
     try:
         yield
     finally:
-        timer.cancel()
+        os.kill(watcher, signal.SIGKILL)
+        os.waitpid(watcher, 0)
+
+
+def _end_parent_later(cluster, prog):
+    """The watcher of `limited_wait`, a process: no thread can run while TensorFlow waits with Python's lock held."""
+    parent, begin = os.getppid(), time.monotonic()
+    while time.monotonic() < begin + JOIN_SECONDS:
+        time.sleep(0.2)
+        if os.getppid() != parent:
+            os._exit(0)
+    missing = ", ".join(map(str, cluster.gone())) or "another process"
+    os.write(2, f"{prog}: error: {missing} has not joined within {JOIN_SECONDS} s\n".encode())
+    os.kill(parent, signal.SIGKILL)  # TensorFlow catches SIGTERM and goes on waiting
+    os._exit(0)
 
 
 def lost(cluster: Cluster, error: Exception) -> ProcessLostError:
