@@ -66,7 +66,7 @@ class Trainer:
         self.weights = keras.Variable(_flatten(model.trainable_variables), name="weights")
         optimizer.build([self.weights])
         self.loss, self.batch_size = LOSSES[loss], batch_size
-        self._seed = stream(seed, TRAINING)
+        self.seed = tf.Variable(stream(seed, TRAINING), trainable=False)
         self.clip_ratio = clip_ratio
         self._noise = None
         if weight_noise > 0:
@@ -134,7 +134,7 @@ class Trainer:
         The seed and the number of updates so far are arguments. A constant would be compiled in, and each seed would
         compile again. An int32 variable cannot be part of a program on a GPU: TensorFlow keeps it in the CPU's memory.
         """
-        return tf.constant(iteration), tf.identity(self.iteration), self._seed
+        return tf.constant(iteration), tf.identity(self.iteration), tf.identity(self.seed)
 
     def _train_to(self, stop, first, stream_seed):
         """Makes updates `first` + 1 to `stop`. Returns whether all were finite, and the number of updates so far."""

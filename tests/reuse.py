@@ -13,11 +13,13 @@ class Reuse:
     def __init__(self):
         self._trainers, self._evaluators, self._observers = {}, {}, {}
 
-    def trainer(self, config):
+    def trainer(self, config, team=None):
         """A Trainer in its initial state. Its compiled program does not depend on the seed."""
         sections = config.to_json()
         key = json.dumps([sections[name] for name in ("task", "model", "optimizer", "training")])
-        built = build_trainer(config)
+        built = build_trainer(config, team=team)
+        if team is not None and team.strategy is not None:
+            return built
         trainer = self._trainers.setdefault(key, built)
         if trainer is not built:
             for variable, initial in zip(_variables(trainer), _variables(built), strict=True):
