@@ -40,6 +40,7 @@ class NTMOptions:
     write_shift_bias: float = option(number, "initial bias of the write heads' shift by +1")
     initial_state: str = option(("learned", "random"), "state before the first step")
     memory_std: float = option(number_from_zero, "std of the learned memory's initial values")
+    location_rows: bool = option(None, "give each location of the learned memory an initial row of its own")
     write_peak: float = option(number, "initial logit of location 0 in the learned write weightings")
     gradient_clip: float = option(
         number_from_zero, "clip gradients inside an NTM's steps to +-N, element by element; 0: do not clip"

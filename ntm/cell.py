@@ -33,9 +33,8 @@ class NTMCell(keras.layers.Layer):
         heads_bias: whether the heads' layer has a bias.
         bounded_vectors: whether keys and add vectors pass through tanh; otherwise they are linear.
         smallest_strength: the lower bound of a head's strength, which is smallest_strength + softplus(value).
-        initial_state: "learned" or "random". A learned state is trained. All locations of a learned memory hold the
-            same row, so that heads can start at any location and can use locations that they never reached in training.
-            A random state is drawn for each sequence, see `ntm.state.random_state`.
+        initial_state: "learned" or "random". A learned state is trained (its memory: `InitialValues.location_rows`). A
+            random state is drawn for each sequence, see `ntm.state.random_state`.
         initial_values: InitialValues, or a dict of its fields.
         gradient_clip: a bound on each element of two gradients, at every step of the backward pass. They are the
             gradients of the controller's pre-activations and of the heads' parameters before their activations. 0 means
@@ -132,9 +131,11 @@ class NTMCell(keras.layers.Layer):
         if self.options["initial_state"] == "learned":
             # Weightings are stored as logits. Whatever training does, they then stay positive and sum to 1.
             names = [*NTMState._fields[:4], *(f"controller_{i}" for i in range(len(self.state_shapes.controller)))]
-            shapes = [(1, self.memory_width), *self.state_shapes.flat()[1:]]
+            values = self.options["initial_values"]
+            rows = self.options["memory_locations"] if values.location_rows else 1
+            shapes = [(rows, self.memory_width), *self.state_shapes.flat()[1:]]
             initializers = {
-                "memory": keras.initializers.RandomNormal(stddev=self.options["initial_values"].memory_std),
+                "memory": keras.initializers.RandomNormal(stddev=values.memory_std),
                 "write_weightings": self._peaked,
             }
             self._initial = [

@@ -16,8 +16,14 @@ class InitialValues:
     By default, an untrained read head finds locations by content, and an untrained write head moves by location. Biases
     of the heads have no effect in a cell without `heads_bias`. Shift biases have no effect if `shift_range` is 0.
 
+    All locations of a learned memory start with the same row by default. A sequence may then begin anywhere and go on
+    to locations that training never reached. With `location_rows`, each location starts with a row of its own. A head
+    can then find a location by content before anything is written there. An order by priority (sort) and a table of
+    contexts (N-grams) need this.
+
     Raises:
-        ValueError: a value is not a finite number, or a std is negative; the message names the field and its value.
+        ValueError: a value is not a finite number, a std is negative, or `location_rows` is no boolean; the message
+            names the field and its value.
     """
 
     forget_bias: float = 0.0  # bias of the LSTM controller's forget gate
@@ -29,12 +35,17 @@ class InitialValues:
     write_sharpness_bias: float = 2.0  # bias of the write heads' sharpness, before softplus
     read_shift_bias: float = 0.0  # bias of the read heads' shift by +1, before softmax
     write_shift_bias: float = 0.0  # bias of the write heads' shift by +1; 4 moves 0.96 of the weight on if S = 1
-    memory_std: float = 1.0  # std of the one row that all locations of a learned memory start with
+    memory_std: float = 1.0  # std of the initial values of a learned memory
+    location_rows: bool = False  # whether each location of a learned memory has a row of its own
     write_peak: float = 6.0  # logit of location 0 minus the other locations' logits, in a learned write weighting
 
     def __post_init__(self):
-        for name, value in dataclasses.asdict(self).items():
-            check_number(name, value, smallest=0 if name.endswith("_std") else -math.inf)
+        for field in dataclasses.fields(self):
+            name, value = field.name, getattr(self, field.name)
+            if field.type is bool:
+                check_boolean(name, value)
+            else:
+                check_number(name, value, smallest=0 if name.endswith("_std") else -math.inf)
 
     @classmethod
     def of(cls, values):

@@ -8,8 +8,9 @@ from ntm.model import NTM
 def with_locations(model: NTM, locations: int) -> NTM:
     """Copies a trained NTM into one with more memory locations.
 
-    No weight but the learned initial weightings depends on N. Their logits [H, N] are cut in the middle, at N/2, and
-    padded there with the mean of the two logits beside the cut. Location 0 keeps its neighbours on both sides.
+    The logits [H, N] of the learned initial weightings are cut in the middle, at N/2, and padded there with the mean of
+    the two logits beside the cut. Location 0 keeps its neighbours on both sides. No other weight depends on N, except
+    the initial memory of a model with `location_rows`.
 
     Args:
         model: an NTM, built.
@@ -19,11 +20,16 @@ def with_locations(model: NTM, locations: int) -> NTM:
         NTM, built.
 
     Raises:
-        ValueError: `locations` is below the model's number of locations.
+        ValueError: `locations` is below the model's number of locations. Or it is above that number, and the model has
+            `location_rows`, so that the added locations would have no trained row.
     """
     present = model.options["memory_locations"]
     if locations < present:
         raise ValueError(f"memory_locations={locations} is below the model's {present}")
+    if locations > present and model.options["initial_values"].location_rows:
+        raise ValueError(
+            f"memory_locations={locations} must be {present}: the model's location_rows has a row for each"
+        )
     longer = type(model)(**{**model.options, "memory_locations": locations})
     longer.build((None, None, model.input_size))
     for variable, trained in zip(longer.variables, model.variables):

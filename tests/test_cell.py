@@ -86,6 +86,17 @@ def test_a_learned_state_is_equal_at_all_locations_except_for_write_heads_and_is
         assert gradient is not None and np.abs(gradient).max() > 0, weight.name
 
 
+def test_with_location_rows_every_location_starts_with_a_row_of_its_own_and_trains_it(rng):
+    cell = built_cell(initial_values=InitialValues(location_rows=True, memory_std=0.5))
+    memory = cell.initial_state(B).memory
+    assert len(np.unique(memory[0], axis=0)) == 7 and 0.2 < np.std(memory[0]) < 0.8
+    np.testing.assert_array_equal(memory[0], memory[1])
+    (rows,) = (weight for weight in cell.trainable_variables if weight.shape == (7, 4))
+    with tf.GradientTape() as tape:
+        output, _ = cell(tf.constant(rng.normal(size=(B, I))), cell.get_initial_state(B))
+    assert np.abs(tape.gradient(output, rows)).max(axis=1).min() > 0
+
+
 def test_a_random_state_has_the_distribution_of_the_reference():
     cell = NTMCell(initial_state="random")
     cell.build((None, I))
@@ -132,6 +143,7 @@ def test_a_random_state_has_the_distribution_of_the_reference():
         ({"gradient_clip": "x"}, "gradient_clip='x' must be a number"),
         ({"gradient_clip": float("inf")}, "gradient_clip=inf"),
         ({"initial_values": {"heads_std": float("nan")}}, "heads_std=nan"),
+        ({"initial_values": {"location_rows": 1}}, "location_rows=1 must be True or False"),
         ({"initial_values": "zeros"}, "initial_values='zeros'"),
     ],
 )
@@ -140,7 +152,10 @@ def test_arguments_out_of_range_are_named(options, message):
         NTMCell(**{**SMALL, **options})
 
 
-@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(InitialValues)])
+NUMBERS = [field.name for field in dataclasses.fields(InitialValues) if field.type is float]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "x", None, True])
 def test_an_initial_value_that_is_not_a_finite_number_is_named(name, value):
     with pytest.raises(ValueError, match=f"{name}={value!r}"):
@@ -148,12 +163,12 @@ def test_an_initial_value_that_is_not_a_finite_number_is_named(name, value):
 
 
 def test_negative_initial_values_are_allowed_unless_they_are_stds():
-    for field in dataclasses.fields(InitialValues):
-        if field.name.endswith("_std"):
-            with pytest.raises(ValueError, match=f"{field.name}=-1 must be at least 0"):
-                InitialValues(**{field.name: -1})
+    for name in NUMBERS:
+        if name.endswith("_std"):
+            with pytest.raises(ValueError, match=f"{name}=-1 must be at least 0"):
+                InitialValues(**{name: -1})
         else:
-            InitialValues(**{field.name: -1})
+            InitialValues(**{name: -1})
 
 
 def test_numpy_numbers_and_booleans_are_accepted_as_options():
@@ -174,7 +189,7 @@ def test_heads_start_with_the_biases_that_the_cell_is_given(name):
 
 
 def test_config_rebuilds_the_cell():
-    values = InitialValues(memory_std=0.25)
+    values = InitialValues(memory_std=0.25, location_rows=True)
     cell = NTMCell(**SMALL, controller="feedforward", initial_state="random", initial_values=values)
     again = NTMCell.from_config(json.loads(json.dumps(cell.get_config())))
     assert again.get_config() == cell.get_config()

@@ -21,9 +21,9 @@ def test_a_configuration_survives_json(preset, task, model):
 
 def test_a_field_that_a_file_lacks_has_its_default():
     content = default_config().to_json()
-    del content["model"]["read_shift_bias"], content["model"]["gradient_clip"], content["optimizer"]["weight_decay"]
+    del content["model"]["read_shift_bias"], content["model"]["location_rows"], content["optimizer"]["weight_decay"]
     config = Config.from_json(content)
-    assert (config.model.read_shift_bias, config.model.gradient_clip, config.optimizer.weight_decay) == (0, 0, 0)
+    assert (config.model.read_shift_bias, config.model.location_rows, config.optimizer.weight_decay) == (0, False, 0)
 
 
 @pytest.mark.parametrize(

@@ -35,3 +35,12 @@ def test_the_same_memory_gives_the_same_outputs(model, rng):
 def test_a_shorter_memory_is_refused(model):
     with pytest.raises(ValueError, match="memory_locations=5 is below the model's 6"):
         with_locations(model, 5)
+
+
+def test_rows_of_their_own_are_copied_but_not_invented(rng):
+    model = NTM(3, controller_units=5, memory_locations=6, memory_width=4, initial_values={"location_rows": True})
+    model.build((None, None, 2))
+    inputs = tf.constant(rng.normal(size=(2, 4, 2)), tf.float32)
+    np.testing.assert_array_equal(with_locations(model, 6)(inputs), model(inputs))
+    with pytest.raises(ValueError, match="memory_locations=7 must be 6"):
+        with_locations(model, 7)
