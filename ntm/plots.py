@@ -474,6 +474,89 @@ def results(curves):
     return figure
 
 
+@_takes_tensors
+def costs(curves, published, *, limits, xlabel):
+    """Bits per sequence: a line for each trained network, and hollow circles for published values.
+
+    Args:
+        curves: a dict from models to lists of pairs, a pair for each network: positions on the x-axis [K] and bits per
+            sequence [K].
+        published: a dict from models to pairs in the same form.
+        limits: the ends of the x-axis and of the y-axis, a pair of pairs.
+        xlabel: the label of the x-axis.
+
+    Returns:
+        Figure.
+    """
+    figure = Figure(figsize=(_WIDTH, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    for model, colour in zip(dict.fromkeys([*published, *curves]), _MODELS):
+        for positions, bits in curves.get(model, []):
+            axes.plot(positions, bits, color=colour, linewidth=1.2)
+        if model in published:
+            axes.plot(*published[model], "o", color=colour, fillstyle="none", clip_on=False, zorder=3)
+        axes.plot([], [], color=colour, label=model)
+    axes.plot([], [], "o", color="0.4", fillstyle="none", label="the paper, read off its figure")
+    axes.set_xlim(limits[0])
+    axes.set_ylim(limits[1])
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel("bits per sequence")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    return figure
+
+
+@_takes_tensors
+def predictions(rows):
+    """Figure 14 of Graves et al. (2014): rows of probabilities over the steps of one sequence.
+
+    Args:
+        rows: a dict from names to probabilities [T].
+
+    Returns:
+        Figure.
+    """
+    figure = Figure(figsize=(_WIDTH, 0.8 + 0.5 * len(rows)), layout="constrained")
+    axes = figure.subplots(len(rows), sharex=True, squeeze=False)[:, 0]
+    for axis, (name, values) in zip(axes, rows.items()):
+        image = _draw_field(axis, np.asarray(values)[:, np.newaxis], 0, 1)
+        axis.set_yticks([])
+        axis.set_ylabel(name, rotation=0, horizontalalignment="right", verticalalignment="center")
+    axes[-1].set_xlabel("time (steps)")
+    figure.colorbar(image, ax=list(axes), label="probability")
+    return figure
+
+
+@_takes_tensors
+def write_locations(fitted, write_weightings, read_weightings):
+    """Figure 17 of Graves et al. (2014): where the vectors of priority sort are written and read.
+
+    Args:
+        fitted: [T], the locations that a linear function of the priorities gives.
+        write_weightings: [T, N], at the steps that write.
+        read_weightings: [T', N], at the steps that answer.
+
+    Returns:
+        Figure.
+    """
+    count = write_weightings.shape[1]
+    expected = np.eye(count)[np.round(fitted).astype(int) % count]
+    parts = {
+        "hypothesised locations": expected,
+        "write weightings": write_weightings,
+        "read weightings": read_weightings,
+    }
+    figure = Figure(figsize=(_WIDTH, 4.6), layout="constrained")
+    axes = figure.subplots(1, len(parts), sharey=True)
+    for axis, (name, values) in zip(axes, parts.items()):
+        image = _draw_field(axis, values, 0, 1)
+        axis.set_title(name, fontsize="medium")
+        axis.set_xlabel("steps")
+    axes[0].set_ylabel("memory location")
+    figure.colorbar(image, ax=list(axes), label="weight")
+    return figure
+
+
 def _smoothed(values, width=5):
     """Running means over `width` values, fewer near the ends."""
     kernel = np.ones(min(width, len(values)))

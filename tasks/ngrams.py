@@ -80,22 +80,30 @@ class NGrams(Task):
         )
 
     def optimal_bits(self, batch):
-        """The cost in bits of the best estimator that does not know the table: [B].
+        """The cost in bits of the best estimator that does not know the table: [B]."""
+        predicted = self.optimal_predictions(batch.targets, batch.mask)
+        probability = tf.where(batch.targets[..., 0] > 0, predicted, 1 - predicted)
+        return -tf.reduce_sum(tf.math.log(probability) * batch.mask, axis=1) / math.log(2)
+
+    def optimal_predictions(self, targets, mask):
+        """The predictions of the best estimator that does not know the table, as probabilities of a 1: [B, T].
 
         It predicts 1 with probability (N1 + 1/2) / (N1 + N0 + 1). N1 and N0 count the ones and the zeros that followed
         earlier occurrences of the context (section 4.4; Murphy 2012, "Machine learning: a probabilistic perspective").
+        The first k bits have no context. The estimator predicts them with probability 1/2, and does not count them.
+
+        Args:
+            targets: [B, T, 1].
+            mask: [B, T].
         """
-        bits = tf.cast(batch.targets[..., 0], tf.int32)  # [B, T]
+        bits = tf.cast(targets[..., 0], tf.int32)  # [B, T]
         before = tf.pad(bits, [[0, 0], [self.context, 0]])
         context = sum(before[:, k : k + bits.shape[1]] * 2 ** (self.context - 1 - k) for k in range(self.context))
-        here = tf.one_hot(context, 2**self.context) * batch.mask[..., tf.newaxis]  # [B, T, 2^k]
-        # The first k bits have no context: they are not counted, and each costs one bit.
+        here = tf.one_hot(context, 2**self.context) * mask[..., tf.newaxis]  # [B, T, 2^k]
         has_context = tf.cast(tf.range(bits.shape[1]) >= self.context, tf.float32)
         here *= has_context[:, tf.newaxis]
         ones, zeros = (
             tf.reduce_sum(tf.cumsum(here * value, axis=1, exclusive=True) * here, axis=-1)
-            for value in (batch.targets, 1 - batch.targets)
+            for value in (targets, 1 - targets)
         )
-        matching = tf.where(bits == 1, ones, zeros)
-        probability = tf.where(has_context > 0, (matching + 0.5) / (ones + zeros + 1), 0.5)
-        return -tf.reduce_sum(tf.math.log(probability) * batch.mask, axis=1) / math.log(2)
+        return (ones + 0.5) / (ones + zeros + 1)

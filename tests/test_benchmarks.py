@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from benchmarks import carried_state, convergence, figures, literal_sharpening, paper, results, shift_forms, sweep
+from benchmarks import (
+    carried_state,
+    convergence,
+    figures,
+    literal_sharpening,
+    paper,
+    paper_sequences,
+    results,
+    shift_forms,
+    sweep,
+)
 from experiment.build import build_trainer
 from experiment.config import default_config
 from ntm.addressing import shift
@@ -108,3 +118,40 @@ def test_figure_8_is_drawn_and_its_repetitions_are_counted(tmp_path, capsys):
     exact, markers = (json.loads(line.partition(": sequences with")[2].partition(": ")[2]) for line in lines[2:4])
     assert len(exact) == len(markers) == 20
     assert exact[:10] == [2] * 10 and markers[:10] == [0] * 10
+
+
+def test_all_draws_the_figures_that_the_runs_allow(small_run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(paper_sequences, "COPY_LENGTHS", (2, 3))
+    assert paper.main(["--all", f"--runs={small_run}", "--sequences=2", f"--out={tmp_path}"]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"figure3.png", "figure4.png", "figure6.png"}
+    lines = capsys.readouterr().out.splitlines()
+    assert next(line for line in lines if line.startswith("length")).endswith("of 16, 2 sequences")
+    assert f"figure 5 is not drawn: {small_run} holds no run of copy, lstm" in lines
+    assert sum("is not drawn" in line for line in lines) == len(paper.FIGURES) - 3
+    with pytest.raises(SystemExit, match="2"):
+        paper.main(["--figure=7", f"--runs={small_run}", f"--out={tmp_path}"])
+    assert f"{small_run} holds no run of repeat-copy" in capsys.readouterr().err
+
+
+def test_figures_of_ngrams_and_sort_are_drawn(tmp_path, capsys):
+    for number in (14, 17):
+        assert paper.main([f"--figure={number}", "--sequences=4", f"--out={tmp_path}"]) == 0
+        assert (tmp_path / f"figure{number}.png").stat().st_size > 1000
+    distance, _, correlations, _ = capsys.readouterr().out.splitlines()
+    assert 0 < float(distance.rpartition(" ")[2]) < 0.1
+    assert len(json.loads(correlations.partition(": ")[2])) == 5
+
+
+def test_the_overlap_of_weightings_tells_contexts_apart():
+    bits = np.array([[0, 1, 1, 0, 1, 0, 0]])
+    weightings = 3 * np.eye(2)[[[0, *bits[0, :-1]]]]  # step t is at the place of bit t - 1
+    assert paper_sequences.context_overlap(bits, weightings, 1) == (1, 0)
+    assert paper_sequences.context_overlap(bits, np.eye(7)[np.newaxis], 1) == (0, 0)
+
+
+def test_a_linear_function_of_priorities_is_found_across_the_end_of_the_memory(rng):
+    priorities = rng.uniform(-1, 1, [50, 4])
+    weightings = np.eye(128)[np.round(120 + 20 * priorities).astype(int) % 128]
+    slope, offset, correlation = paper_sequences.fit_locations(priorities, weightings)
+    np.testing.assert_allclose([slope, offset % 128, correlation], [20, 120, 1], rtol=0.01)
+    assert paper_sequences.fit_locations(priorities, weightings[:1, :1].repeat(50, 0).repeat(4, 1))[2] == 0

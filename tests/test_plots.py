@@ -153,6 +153,9 @@ ARGUMENTS = {
     "learning_curves": ((*CURVE, CURVE[1]), {"solved": np.array(4)}),
     "learning_of_heads": (([("after 0", *WEIGHTINGS), ("after 1", *WEIGHTINGS)],), {}),
     "convergence": (([CURVE, CURVE], [np.array(3), None]), {}),
+    "costs": (({"ntm": [CURVE]}, {"ntm": CURVE}), {"limits": ((0, 9), (0, 9)), "xlabel": "items"}),
+    "predictions": (({"bits": FIELD[0], "optimal": FIELD[1]},), {}),
+    "write_locations": ((FIELD[0], WEIGHTINGS[0][:, 0], WEIGHTINGS[1][:, 0]), {}),
     "results": (({"copy": {"ntm": [CURVE]}},), {}),
 }
 
@@ -206,3 +209,31 @@ def test_results_have_one_plot_per_task_and_one_colour_per_model():
         assert [line.get_color() for line in axis.lines][::2] == [line.get_color() for line in drawn[0].lines][::2]
         assert len({line.get_color() for line in axis.lines}) == 3 and len(axis.lines) == 6
     assert [text.get_text() for text in figure.legends[0].texts] == ["a", "b", "c"]
+
+
+def test_costs_have_a_line_for_each_network_and_circles_for_published_values():
+    curve = np.array([1, 2, 3]), np.array([9.0, 4.0, 2.0])
+    published = {"b": ([2], [5]), "a": ([1, 2], [7, 6])}
+    figure = plots.costs({"a": [curve, curve]}, published, limits=((0, 5), (0, 10)), xlabel="items")
+    (axes,) = figure.axes
+    assert axes.get_xlim() == (0, 5) and axes.get_ylim() == (0, 10) and axes.get_xlabel() == "items"
+    drawn = [line for line in axes.lines if len(line.get_xdata())]
+    circles, lines = ([line for line in drawn if (line.get_marker() == "o") == hollow] for hollow in (True, False))
+    assert [list(line.get_ydata()) for line in circles] == [[5], [7, 6]]
+    assert [list(line.get_ydata()) for line in lines] == [[9, 4, 2]] * 2
+    assert lines[0].get_color() == lines[1].get_color() == circles[1].get_color() != circles[0].get_color()
+
+
+def test_predictions_have_a_row_for_each_name():
+    rows = {"bits": np.array([0.0, 1.0, 1.0]), "optimal": np.array([0.5, 0.6, 0.7])}
+    *axes, _ = plots.predictions(rows).axes
+    assert [axis.get_ylabel() for axis in axes] == ["bits", "optimal"]
+    np.testing.assert_array_equal(image_of(axes[1]), [rows["optimal"]])
+
+
+def test_write_locations_show_where_the_fit_expects_the_vectors():
+    write, read = path([1, 2, 3])[:, 0], path([3, 2])[:, 0]
+    fitted, observed, answered, _ = plots.write_locations([1.2, -0.9, 3.4], write, read).axes
+    assert image_of(fitted).argmax(axis=0).tolist() == [1, 11, 3]
+    np.testing.assert_array_equal(image_of(observed), write.T)
+    np.testing.assert_array_equal(image_of(answered), read.T)

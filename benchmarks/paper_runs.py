@@ -1,0 +1,78 @@
+"""The trained networks from which the paper's figures are drawn."""
+
+import functools
+from pathlib import Path
+
+from experiment.errors import RunError
+from experiment.load import load_config, load_run
+from experiment.metrics_file import read_metrics
+from experiment.models import MODELS
+
+
+class MissingRunError(RunError):
+    """No directory holds a run that a figure needs."""
+
+
+class Runs:
+    """The runs in some directories, by task and model.
+
+    Args:
+        roots: paths. Each is a run directory, or holds run directories at any depth.
+    """
+
+    def __init__(self, roots: list):
+        self._roots = roots
+
+    @functools.cached_property
+    def _found(self):
+        """A dict from pairs of task and model to run directories, in the order of the roots."""
+        found = {}
+        for root in self._roots:
+            for path in sorted(Path(root).rglob("config.json")):
+                config = load_config(path.parent)
+                found.setdefault((config.task.name, config.model.name), []).append(path.parent)
+        return found
+
+    def network(self, task: str, model: str):
+        """The Task and the trained model of the first run of a task and a model.
+
+        Raises:
+            MissingRunError: there is none.
+            RunError, CheckpointError: as for `load_run`.
+        """
+        return load_run(self._of(task, model)[0])
+
+    def networks(self, task: str):
+        """Yields for every run of a task the name of its model, the Task and the trained model.
+
+        Raises:
+            MissingRunError: there is none.
+            RunError, CheckpointError: as for `load_run`.
+        """
+        for model, directories in self._of_task(task).items():
+            for directory in directories:
+                yield model, *load_run(directory)
+
+    def curves(self, task: str) -> dict:
+        """Learning curves: a dict from models to lists of pairs of sequences [K] and bits per sequence [K].
+
+        Raises:
+            MissingRunError: there is no run of this task.
+            RunError: a run has no metrics.csv.
+        """
+        curves = {}
+        for model, directories in self._of_task(task).items():
+            metrics = map(read_metrics, directories)
+            curves[model] = [(columns["sequences"], columns["bits_per_sequence"]) for columns in metrics]
+        return curves
+
+    def _of_task(self, task):
+        directories = {model: self._found[task, model] for model in MODELS if (task, model) in self._found}
+        if not directories:
+            raise MissingRunError(f"{', '.join(map(str, self._roots))} holds no run of {task}")
+        return directories
+
+    def _of(self, task, model):
+        if (task, model) not in self._found:
+            raise MissingRunError(f"{', '.join(map(str, self._roots))} holds no run of {task}, {model}")
+        return self._found[task, model]

@@ -1,0 +1,209 @@
+"""The paper's pictures of single sequences: Figures 4 to 6, 8, 9, 12 and 14 to 17."""
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from experiment.evaluation import Evaluator, size_text
+from experiment.observation import Observer
+from experiment.seeds import PICTURES, REPORT, stream
+from ntm import plots
+
+COPY_LENGTHS = (10, 20, 30, 50, 120)
+
+
+def copy_beyond(runs, sequences, *, model):
+    """Figures 4 and 5: copies of lengths up to six times the longest one in training."""
+    task, network = runs.network("copy", model)
+    evaluator = Evaluator(network, task, (max(COPY_LENGTHS),), sequences, stream(0, REPORT))
+    for length in COPY_LENGTHS:
+        wrong = evaluator.measure((length,))["bit_errors_per_sequence"]
+        print(f"length {length}: {wrong:.3f} wrong bits of {length * task.output_size}, {sequences} sequences")
+    return _answers(task, network, [(length,) for length in COPY_LENGTHS])
+
+
+def repeat_copy_beyond(runs, sequences):
+    """Figure 8: repeat copy with twice the largest length of training, and with twice the largest number of repeats."""
+    task, network = runs.network("repeat-copy", "ntm-lstm")
+    sizes = (20, 10), (10, 20)
+    for size in sizes:
+        exact, markers = count_repetitions(task, network, size, sequences)
+        size_name = size_text(size)
+        print(f"{size_name}, {sequences} sequences: sequences with an exact copy in each repetition: {exact.tolist()}")
+        print(
+            f"{size_name}, {sequences} sequences: sequences with an end marker after each repetition: "
+            f"{markers.tolist()}"
+        )
+    return _answers(task, network, sizes)
+
+
+def count_repetitions(task, model, size: tuple, sequences: int):
+    """Counts, for each repetition, the sequences in which its bits are exact and in which an end marker follows it.
+
+    Args:
+        task: RepeatCopy.
+        model: an NTM.
+        size: the length and the number of repeats.
+        sequences: the number of sequences.
+
+    Returns:
+        Two integer arrays [repeats].
+    """
+    length, repeats = size
+    batch = task.batch(stream(0, REPORT), sequences, size, size)
+    run = tf.function(lambda inputs: model.run(inputs)[0], jit_compile=True, autograph=False)
+    logits = np.concatenate([run(inputs) for inputs in _in_parts(batch.inputs)])
+    answer = slice(int(batch.answer_at), None)
+    says, wants = logits[:, answer] > 0, batch.targets.numpy()[:, answer] > 0.5
+    wrong = (says != wants)[:, : length * repeats, :-1].reshape(sequences, repeats, -1)
+    markers = says[:, length::length, -1]
+    return (~wrong.any(axis=2)).sum(axis=0), markers.sum(axis=0)
+
+
+def memory_use(runs, sequences, *, task, size, parts_at_answer):
+    """Figures 6, 9, 12 and 15: what the first head of each kind writes and reads, and where.
+
+    Args:
+        parts_at_answer: whether the left column ends where the answer begins, and the right column begins there.
+            Otherwise, both show the whole sequence.
+    """
+    seen = Observer(*reversed(runs.network(task, "ntm-lstm"))).observe(size, stream(0, PICTURES))
+    cut = seen.answer_at if parts_at_answer else None
+    written, read = slice(0, cut), slice(cut, None)
+    return plots.memory_use(
+        seen.inputs[written],
+        seen.trace.heads.add_vectors[written, 0],
+        seen.trace.state.write_weightings[written, 0],
+        (seen.outputs * seen.mask[:, np.newaxis])[read],
+        seen.trace.state.read_vectors[read, 0],
+        seen.trace.state.read_weightings[read, 0],
+    )
+
+
+def ngrams_memory_use(runs, sequences):
+    """Figure 15: whether the heads return to one place for each context."""
+    task, network = runs.network("ngrams", "ntm-lstm")
+    batch = task.batch(stream(0, REPORT), min(sequences, 100))
+    bits = batch.targets.numpy()[..., 0].astype(int)  # [B, T]
+    weightings = _states(network, batch.inputs, lambda state: (state.read_weightings, state.write_weightings))
+    for kind, values in zip(("read", "write"), weightings):
+        same, other = context_overlap(bits, values[:, :, 0], task.context)
+        print(f"overlap of {kind} weightings after the same context: {same:.3f}, after another context: {other:.3f}")
+    return memory_use(runs, sequences, task="ngrams", size=task.largest, parts_at_answer=False)
+
+
+def context_overlap(bits, weightings, context: int):
+    """How alike a head's weightings are at steps with the same context, and at steps with different contexts.
+
+    Args:
+        bits: [B, T].
+        weightings: [B, T, N]. At step t the network has seen the bits before t.
+        context: the number of bits of a context.
+
+    Returns:
+        Two numbers from 0 to 1: means over pairs of steps of the cosine between the weightings.
+    """
+    steps = range(context, bits.shape[1])
+    contexts = np.stack([bits[:, t - context : t] @ 2 ** np.arange(context) for t in steps], axis=1)
+    directions = (weightings / np.linalg.norm(weightings, axis=-1, keepdims=True))[:, context:]
+    overlap = directions @ directions.transpose(0, 2, 1)
+    same = contexts[:, :, np.newaxis] == contexts[:, np.newaxis]
+    earlier = np.tri(len(steps), k=-1, dtype=bool)  # each pair once, and no pair of a step with itself
+    return overlap[same & earlier].mean(), overlap[~same & earlier].mean()
+
+
+def ngrams_predictions(runs, sequences):
+    """Figure 14: predictions of a sequence beside those of the optimal estimator."""
+    rows = {}
+    for model, task, network in runs.networks("ngrams"):
+        seen = Observer(network, task).observe((200,), stream(0, PICTURES))
+        rows["bits"] = seen.targets[:, 0]
+        optimal = rows["optimal"] = task.optimal_predictions(seen.targets[np.newaxis], seen.mask[np.newaxis])[0].numpy()
+        if model not in rows:
+            rows[model] = seen.outputs[:, 0]
+            print(f"{model}: mean distance from the optimal prediction {np.abs(rows[model] - optimal).mean():.3f}")
+    return plots.predictions(rows)
+
+
+def sort_example(runs, sequences):
+    """Figure 16: the input and the target of priority sort; here with the answer of a network."""
+    task, network = runs.network("priority-sort", "ntm-lstm")
+    seen = Observer(network, task).observe(task.largest, stream(0, PICTURES))
+    return plots.sequence(seen.inputs, seen.targets, seen.outputs, seen.mask)
+
+
+def sort_locations(runs, sequences):
+    """Figure 17: whether a vector's priority says where it is written."""
+    task, network = runs.network("priority-sort", "ntm-lstm")
+    batch = task.batch(stream(0, REPORT), sequences)
+    weightings = _states(network, batch.inputs, lambda state: state.write_weightings)
+    length = task.largest[0]
+    priorities = batch.inputs.numpy()[:, :length, -2]
+    found = [fit_locations(priorities, weightings[:, :length, head]) for head in range(weightings.shape[2])]
+    correlations = [correlation for *_, correlation in found]
+    print("correlation of a vector's location with its priority, by write head:", np.round(correlations, 2).tolist())
+    head = int(np.argmax(np.abs(correlations)))
+    slope, offset, _ = found[head]
+    seen = Observer(network, task).observe(task.largest, stream(0, PICTURES))
+    read = seen.trace.state.read_weightings[seen.answer_at :].max(axis=1)
+    fitted = offset + slope * seen.inputs[:length, -2]
+    return plots.write_locations(fitted, seen.trace.state.write_weightings[:length, head], read)
+
+
+def fit_locations(priorities, weightings):
+    """Fits a linear function of the priorities to the locations at which a head writes.
+
+    Args:
+        priorities: [B, T].
+        weightings: [B, T, N].
+
+    Returns:
+        The function's slope and its value at priority 0, and the correlation of priorities and locations. Locations are
+        counted from half a turn before their circular mean, so that the end of the memory cuts no cluster of them.
+    """
+    count = weightings.shape[-1]
+    locations = weightings.argmax(axis=-1).ravel()
+    middle = np.angle(np.exp(2j * np.pi * locations / count).mean()) * count / (2 * np.pi)
+    unwrapped = (locations - middle + count / 2) % count + middle - count / 2
+    if not np.ptp(unwrapped):
+        return 0.0, float(unwrapped[0]), 0.0
+    slope, offset = np.polyfit(priorities.ravel(), unwrapped, 1)
+    return slope, offset, np.corrcoef(priorities.ravel(), unwrapped)[0, 1]
+
+
+def _answers(task, network, sizes):
+    observer = Observer(network, task)
+    return plots.generalisation([observer.observe(size, stream(0, PICTURES)).answer() for size in sizes])
+
+
+def _states(model, inputs, choose):
+    """The tensors that `choose` takes from the NTMState after each step, for all sequences: arrays [B, T, ...]."""
+    run = tf.function(lambda inputs: choose(model.trace(inputs)[1].state), autograph=False)
+    parts = [run(part) for part in _in_parts(inputs, at_most=20)]
+    return tf.nest.map_structure(lambda *tensors: np.concatenate(tensors), *parts)
+
+
+def _in_parts(inputs, at_most=100):
+    """The inputs in equal parts of at most `at_most` sequences. This limits the memory use."""
+    sequences = len(inputs)
+    parts = next(parts for parts in range(-(-sequences // at_most), sequences + 1) if sequences % parts == 0)
+    return tf.split(inputs, parts)
+
+
+def _memory_use(task, *size, parts_at_answer=True):
+    return functools.partial(memory_use, task=task, size=size, parts_at_answer=parts_at_answer)
+
+
+FIGURES = {
+    4: functools.partial(copy_beyond, model="ntm-lstm"),
+    5: functools.partial(copy_beyond, model="lstm"),
+    6: _memory_use("copy", 20),
+    8: repeat_copy_beyond,
+    9: _memory_use("repeat-copy", 10, 6),
+    12: _memory_use("associative-recall", 6, parts_at_answer=False),
+    14: ngrams_predictions,
+    15: ngrams_memory_use,
+    16: sort_example,
+    17: sort_locations,
+}
