@@ -49,7 +49,7 @@ class OptimizerOptions:
     )
     learning_rate: float = option(positive_number, "initial learning rate")
     decay_steps: int | None = option(
-        whole_number(1), "updates after which the learning rate has halved: rate / (1 + updates / N)", None
+        whole_number(0), "updates after which the learning rate has halved: rate / (1 + updates / N); 0: never", None
     )
     rho: float = option(number_from_zero, "decay rate of the running means of the gradient and of its square")
     momentum: float = option(number_from_zero, "momentum, at most 1")

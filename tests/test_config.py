@@ -1,9 +1,11 @@
 """Writes the configuration to config.json, reads it back, and refuses wrong values."""
 
+import argparse
 import json
 
 import pytest
 
+from experiment import options
 from experiment.build import build_trainer
 from experiment.config import Config, default_config
 from experiment.models import MODELS
@@ -47,3 +49,12 @@ def test_clipping_of_0_means_none():
     config = default_config().replace(optimizer={"global_clipnorm": 0.0, "clipvalue": 3.0})
     optimizer = build_trainer(config).optimizer
     assert optimizer.global_clipnorm is None and optimizer.clipvalue == 3
+
+
+def test_a_learning_rate_can_be_held():
+    parser = argparse.ArgumentParser()
+    options.add_options(parser)
+    arguments = parser.parse_args(["--decay-steps=0", "--learning-rate=3e-4"])
+    optimizer = build_trainer(options.config_from_arguments(vars(arguments))).optimizer
+    optimizer.iterations.assign(10**6)
+    assert float(optimizer.learning_rate) == pytest.approx(3e-4)

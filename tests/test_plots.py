@@ -233,7 +233,7 @@ def test_predictions_have_a_row_for_each_name():
 
 def test_write_locations_show_where_the_fit_expects_the_vectors():
     write, read = path([1, 2, 3])[:, 0], path([3, 2])[:, 0]
-    fitted, observed, answered, _ = plots.write_locations([1.2, -0.9, 3.4], write, read).axes
-    assert image_of(fitted).argmax(axis=0).tolist() == [1, 11, 3]
+    fitted, observed, answered, _ = plots.write_locations([1.2, -0.9, 3.7], write, read).axes
+    assert image_of(fitted).argmax(axis=0).tolist() == [1, 11, 4]
     np.testing.assert_array_equal(image_of(observed), write.T)
     np.testing.assert_array_equal(image_of(answered), read.T)
