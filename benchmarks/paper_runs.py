@@ -8,6 +8,8 @@ from experiment.load import load_config, load_run
 from experiment.metrics_file import read_metrics
 from experiment.models import MODELS
 
+NTMS = ("ntm-lstm", "ntm-feedforward")  # the models with a memory
+
 
 class MissingRunError(RunError):
     """No directory holds a run that a figure needs."""
@@ -33,14 +35,17 @@ class Runs:
                 found.setdefault((config.task.name, config.model.name), []).append(path.parent)
         return found
 
-    def network(self, task: str, model: str):
-        """The Task and the trained model of the first run of a task and a model.
+    def network(self, task: str, models: tuple = NTMS):
+        """The Task and the trained model of the first run of a task, of the first of these models that has a run.
 
         Raises:
             MissingRunError: there is none.
             RunError, CheckpointError: as for `load_run`.
         """
-        return load_run(self._of(task, model)[0])
+        for model in models:
+            if (task, model) in self._found:
+                return load_run(self._found[task, model][0])
+        raise MissingRunError(f"{', '.join(map(str, self._roots))} holds no run of {task}, {' or '.join(models)}")
 
     def networks(self, task: str):
         """Yields for every run of a task the name of its model, the Task and the trained model.
@@ -71,8 +76,3 @@ class Runs:
         if not directories:
             raise MissingRunError(f"{', '.join(map(str, self._roots))} holds no run of {task}")
         return directories
-
-    def _of(self, task, model):
-        if (task, model) not in self._found:
-            raise MissingRunError(f"{', '.join(map(str, self._roots))} holds no run of {task}, {model}")
-        return self._found[task, model]

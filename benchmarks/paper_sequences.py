@@ -5,6 +5,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from benchmarks.paper_runs import NTMS
 from experiment.evaluation import Evaluator, size_text
 from experiment.observation import Observer
 from experiment.seeds import PICTURES, REPORT, stream
@@ -13,9 +14,9 @@ from ntm import plots
 COPY_LENGTHS = (10, 20, 30, 50, 120)
 
 
-def copy_beyond(runs, sequences, *, model):
+def copy_beyond(runs, sequences, *, models=NTMS):
     """Figures 4 and 5: copies of lengths up to six times the longest one in training."""
-    task, network = runs.network("copy", model)
+    task, network = runs.network("copy", models)
     evaluator = Evaluator(network, task, (max(COPY_LENGTHS),), sequences, stream(0, REPORT))
     for length in COPY_LENGTHS:
         wrong = evaluator.measure((length,))["bit_errors_per_sequence"]
@@ -25,7 +26,7 @@ def copy_beyond(runs, sequences, *, model):
 
 def repeat_copy_beyond(runs, sequences):
     """Figure 8: repeat copy with twice the largest length of training, and with twice the largest number of repeats."""
-    task, network = runs.network("repeat-copy", "ntm-lstm")
+    task, network = runs.network("repeat-copy")
     sizes = (20, 10), (10, 20)
     for size in sizes:
         exact, markers = count_repetitions(task, network, size, sequences)
@@ -68,7 +69,7 @@ def memory_use(runs, sequences, *, task, size, parts_at_answer):
         parts_at_answer: whether the left column ends where the answer begins, and the right column begins there.
             Otherwise, both show the whole sequence.
     """
-    seen = Observer(*reversed(runs.network(task, "ntm-lstm"))).observe(size, stream(0, PICTURES))
+    seen = Observer(*reversed(runs.network(task))).observe(size, stream(0, PICTURES))
     cut = seen.answer_at if parts_at_answer else None
     written, read = slice(0, cut), slice(cut, None)
     return plots.memory_use(
@@ -83,7 +84,7 @@ def memory_use(runs, sequences, *, task, size, parts_at_answer):
 
 def ngrams_memory_use(runs, sequences):
     """Figure 15: whether the heads return to one place for each context."""
-    task, network = runs.network("ngrams", "ntm-lstm")
+    task, network = runs.network("ngrams")
     batch = task.batch(stream(0, REPORT), min(sequences, 100))
     bits = batch.targets.numpy()[..., 0].astype(int)  # [B, T]
     weightings = _states(network, batch.inputs, lambda state: (state.read_weightings, state.write_weightings))
@@ -128,21 +129,27 @@ def ngrams_predictions(runs, sequences):
 
 def sort_example(runs, sequences):
     """Figure 16: the input and the target of priority sort; here with the answer of a network."""
-    task, network = runs.network("priority-sort", "ntm-lstm")
+    task, network = runs.network("priority-sort")
     seen = Observer(network, task).observe(task.largest, stream(0, PICTURES))
     return plots.sequence(seen.inputs, seen.targets, seen.outputs, seen.mask)
 
 
 def sort_locations(runs, sequences):
     """Figure 17: whether a vector's priority says where it is written."""
-    task, network = runs.network("priority-sort", "ntm-lstm")
+    task, network = runs.network("priority-sort")
     batch = task.batch(stream(0, REPORT), sequences)
-    weightings = _states(network, batch.inputs, lambda state: state.write_weightings)
     length = task.largest[0]
+    by_head = np.moveaxis(_states(network, batch.inputs, lambda state: state.write_weightings)[:, :length], 2, 0)
     priorities = batch.inputs.numpy()[:, :length, -2]
-    found = [fit_locations(priorities, weightings[:, :length, head]) for head in range(weightings.shape[2])]
+    found = [fit_locations(priorities, weightings) for weightings in by_head]
     correlations = [correlation for *_, correlation in found]
-    print("correlation of a vector's location with its priority, by write head:", np.round(correlations, 2).tolist())
+    near, other = zip(*(priority_overlap(priorities, weightings) for weightings in by_head))
+    for what, values in (
+        ("correlation of a vector's location with its priority", correlations),
+        ("overlap of write weightings for vectors of equal priority", near),
+        ("overlap of write weightings for any two vectors", other),
+    ):
+        print(f"{what}, by write head: {[round(float(value), 2) for value in values]}")
     head = int(np.argmax(np.abs(correlations)))
     slope, offset, _ = found[head]
     seen = Observer(network, task).observe(task.largest, stream(0, PICTURES))
@@ -172,6 +179,23 @@ def fit_locations(priorities, weightings):
     return slope, offset, np.corrcoef(priorities.ravel(), unwrapped)[0, 1]
 
 
+def priority_overlap(priorities, weightings):
+    """How alike a head's weightings are for vectors of nearly equal priority, and for any two vectors.
+
+    Args:
+        priorities: [B, T].
+        weightings: [B, T, N].
+
+    Returns:
+        Two numbers from 0 to 1: means of the cosine between the weightings. The first is over pairs of vectors that are
+        neighbours in the order of all priorities. The second is over all pairs.
+    """
+    order = np.argsort(priorities.ravel())
+    vectors = weightings.reshape(len(order), -1)[order]
+    directions = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return (directions[1:] * directions[:-1]).sum(axis=-1).mean(), np.square(directions.mean(axis=0)).sum()
+
+
 def _answers(task, network, sizes):
     observer = Observer(network, task)
     return plots.generalisation([observer.observe(size, stream(0, PICTURES)).answer() for size in sizes])
@@ -196,8 +220,8 @@ def _memory_use(task, *size, parts_at_answer=True):
 
 
 FIGURES = {
-    4: functools.partial(copy_beyond, model="ntm-lstm"),
-    5: functools.partial(copy_beyond, model="lstm"),
+    4: copy_beyond,
+    5: functools.partial(copy_beyond, models=("lstm",)),
     6: _memory_use("copy", 20),
     8: repeat_copy_beyond,
     9: _memory_use("repeat-copy", 10, 6),

@@ -137,9 +137,9 @@ def test_figures_of_ngrams_and_sort_are_drawn(tmp_path, capsys):
     for number in (14, 17):
         assert paper.main([f"--figure={number}", "--sequences=4", f"--out={tmp_path}"]) == 0
         assert (tmp_path / f"figure{number}.png").stat().st_size > 1000
-    distance, _, correlations, _ = capsys.readouterr().out.splitlines()
+    distance, _, correlations, near, other, _ = capsys.readouterr().out.splitlines()
     assert 0 < float(distance.rpartition(" ")[2]) < 0.1
-    assert len(json.loads(correlations.partition(": ")[2])) == 5
+    assert all(len(json.loads(line.partition(": ")[2])) == 5 for line in (correlations, near, other))
 
 
 def test_the_overlap_of_weightings_tells_contexts_apart():
@@ -155,3 +155,11 @@ def test_a_linear_function_of_priorities_is_found_across_the_end_of_the_memory(r
     slope, offset, correlation = paper_sequences.fit_locations(priorities, weightings)
     np.testing.assert_allclose([slope, offset % 128, correlation], [20, 120, 1], rtol=0.01)
     assert paper_sequences.fit_locations(priorities, weightings[:1, :1].repeat(50, 0).repeat(4, 1))[2] == 0
+
+
+def test_the_overlap_of_weightings_tells_priorities_apart(rng):
+    priorities = rng.permutation(np.linspace(-1, 1, 2000)).reshape(100, 20)
+    by_priority = np.eye(4)[np.digitize(priorities, [-0.5, 0, 0.5])]
+    by_time = np.broadcast_to(np.eye(4)[np.arange(20) % 4], [100, 20, 4])
+    np.testing.assert_allclose(paper_sequences.priority_overlap(priorities, by_priority), (1, 0.25), atol=0.01)
+    np.testing.assert_allclose(paper_sequences.priority_overlap(priorities, by_time), (0.25, 0.25), atol=0.05)
