@@ -14,7 +14,7 @@ import threading
 import time
 from pathlib import Path
 
-from experiment.command_line import Parser, nonempty, start, whole_number
+from experiment.command_line import Parser, file_path, start, whole_number
 
 with start():
     import numpy as np
@@ -38,7 +38,7 @@ SMALL = ("--controller-units=8", "--memory-locations=9", "--memory-width=5", "--
 def main(argv=None) -> int:
     parser = Parser(prog="benchmarks.distributed", description=__doc__.splitlines()[0])
     parser.add_argument("--check", choices=CHECKS, required=True, help="what to check")
-    parser.add_argument("--dir", type=nonempty, default="runs/distributed", help="directory of the runs (%(default)s)")
+    parser.add_argument("--dir", type=file_path, default="runs/distributed", help="directory of the runs (%(default)s)")
     parser.add_argument(
         "--count", type=whole_number(1), default=20, metavar="N", help="kills, or sweeps with a kill (%(default)s)"
     )

@@ -6,7 +6,7 @@ Each figure shows what one equation does to small arrays.
 import sys
 from pathlib import Path
 
-from experiment.command_line import Parser, nonempty, start
+from experiment.command_line import Parser, file_path, start
 
 with start():
     import numpy as np
@@ -21,7 +21,7 @@ LOCATIONS = 12
 def main(argv=None) -> int:
     parser = Parser(prog="benchmarks.guide", description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--out", type=nonempty, default="docs/guide", metavar="DIR", help="where to write (default %(default)s)"
+        "--out", type=file_path, default="docs/guide", metavar="DIR", help="where to write (default %(default)s)"
     )
     out = parser.parse_args(argv).out
     parser.make_directory("--out", out)

@@ -84,10 +84,16 @@ def whole_number(smallest: int, largest: int = 2**31 - 1):
 COUNT = whole_number(1, 2**20)  # an argument type: a whole number from 1 to 2**20
 
 
+def nonempty(text: str) -> str:
+    """An argument type: a text that is not empty. An unset shell variable would give an empty text."""
+    if not text:
+        raise argparse.ArgumentTypeError("'' is an empty text")
+    return text
+
+
 def file_path(text: str) -> str:
     """An argument type: the path of a file or a directory on this machine. Expands ~."""
-    if not text:  # an unset shell variable would give an empty text
-        raise argparse.ArgumentTypeError("'' is an empty text")
+    nonempty(text)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
         raise argparse.ArgumentTypeError(f"{text!r} is a URL; only files on this machine can be used")
     try:

@@ -24,7 +24,6 @@ class Reuse:
         if trainer is not built:
             for variable, initial in zip(_variables(trainer), _variables(built), strict=True):
                 variable.assign(initial)
-            trainer._seed = built._seed
         return trainer
 
     def evaluator(self, model, task, largest, sequences, seed):
@@ -55,4 +54,4 @@ class Reuse:
 
 def _variables(trainer):
     noise = [] if trainer._noise is None else [trainer._noise]
-    return [*trainer.variables().values(), trainer._usual_norm, *noise]
+    return [*trainer.variables().values(), trainer._usual_norm, trainer.seed, *noise]
