@@ -265,10 +265,17 @@ def _checkpoints(run_dir):
 
 
 def unpack(content: bytes, run_dir: Path):
-    """Replaces a run directory by the one in a result of `pack`. Does nothing if that is empty."""
-    if content:
-        with atomic.replacing_directory(run_dir) as aside, tarfile.open(fileobj=io.BytesIO(content)) as tar:
-            tar.extractall(aside, filter="data")
+    """Replaces a run directory by the one in a result of `pack`. Does nothing if the result is empty.
+
+    After a kill, the run directory is complete or does not exist.
+    """
+    if not content:
+        return
+    if run_dir.exists():
+        atomic.delete_directory(run_dir)
+    run_dir.parent.mkdir(parents=True, exist_ok=True)
+    with atomic.creating_directory(run_dir) as aside, tarfile.open(fileobj=io.BytesIO(content)) as tar:
+        tar.extractall(aside, filter="data")
 
 
 def _store(content, run_dir):

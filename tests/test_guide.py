@@ -19,7 +19,7 @@ def shown_code():
             yield (*place.split(", "), lines)
 
 
-@pytest.mark.parametrize("file, function, lines", shown_code())
+@pytest.mark.parametrize("file, function, lines", list(shown_code()))
 def test_the_guide_shows_lines_of_the_function_that_it_names(file, function, lines):
     source = (ROOT / file).read_text()
     (node,) = [
