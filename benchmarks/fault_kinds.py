@@ -16,7 +16,17 @@ import evaluate
 import train
 from benchmarks import damage
 from benchmarks.laboratory import MODELS, Laboratory, TooLargeError, content, copy_run
-from experiment import atomic, build, checkpoints, events, metrics_file, program_cache, run_directory, start_or_resume
+from experiment import (
+    atomic,
+    build,
+    checkpoints,
+    events,
+    metrics_file,
+    program_cache,
+    run_directory,
+    start_or_resume,
+    team_run,
+)
 from experiment.memory_needed import count_weights
 
 ITERATIONS, INTERRUPTED_AT = 600, 340
@@ -86,10 +96,10 @@ class Kinds:
         damage.make_places(self._places)
         runs = self._places / "runs"
         rng.choice([runs.mkdir, runs.touch, lambda: runs.symlink_to("missing"), lambda: None])()
-        arguments = damage.command_line(command._parser(), rng)
+        arguments = damage.command_line(_parser(command), rng)
         with (
             contextlib.chdir(self._places),
-            mock.patch.object(train, "train_and_report", return_value=0),
+            mock.patch.object(team_run, "train_and_report", return_value=0),
             mock.patch.object(train, "build_trainer", side_effect=TooLargeError),
             mock.patch.object(start_or_resume, "build_trainer", _build_small),
         ):
@@ -189,7 +199,12 @@ class Kinds:
         return "said", ""
 
 
-def _build_small(config):
+def _parser(command):
+    """The parser of a command. The options of train.py depend on the task that its arguments name."""
+    return command._parser([]) if command is train else command._parser()
+
+
+def _build_small(config, team=None):
     if count_weights(vars(config.model), config.task.input_size, config.task.output_size) > 1e5:
         raise TooLargeError
     return build.build_trainer(config)

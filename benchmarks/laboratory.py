@@ -124,8 +124,8 @@ class Laboratory:
     def resume(self, run_dir: Path, *options) -> Outcome:
         return self.run(train.main, "--resume", f"--run-dir={run_dir}", *options)
 
-    def _build_trainer(self, config):
-        """The compiled trainer of a configuration, in its initial state."""
+    def _build_trainer(self, config, team=None):
+        """The compiled trainer of a configuration, in its initial state. The team is one device."""
         if count_weights(vars(config.model), config.task.input_size, config.task.output_size) > 1e5:
             raise TooLargeError
         key = repr((config.task, config.model, config.optimizer, config.training, config.run.seed))

@@ -43,7 +43,8 @@ def checked_tensors(**arguments):
     sizes = {}
     for tensor, (name, (_, axes)) in zip(tensors, arguments.items()):
         check_shape(name, tensor, axes, **sizes)
-        sizes.update({axis: size for axis, size in zip(axes.split(), tensor.shape) if size is not None})
+        if tensor.shape.rank is not None:
+            sizes.update({axis: size for axis, size in zip(axes.split(), tensor.shape) if size is not None})
     return tensors
 
 

@@ -191,7 +191,7 @@ def test_a_failed_write_ends_in_one_line_and_blocks_no_later_start(lab, base, tm
     full = OSError(errno.ENOSPC, "No space left on device")
     lost = tf.errors.ResourceExhaustedError(None, None, "some file; No space left on device")
     owner, name, error = {
-        "add_metrics": (loop.Run.__annotations__["directory"], "log", lost),
+        "add_metrics": (RunDirectory, "log", lost),
         "add_histograms": (RunDirectory, "add_histograms", lost),
         "write_tensors": (checkpoints, "write_tensors", lost),
         "append_row": (os, "strerror", None),

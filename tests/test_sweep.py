@@ -51,7 +51,9 @@ def test_a_run_goes_on_when_its_worker_is_killed(scripts, tmp_path):
         distributed.Client(cluster) as client,
     ):
         victim = next(iter(client.run(os.getpid).values()))
-        killer = threading.Thread(target=lambda: (wait_for_snapshot(jobs[0]), os.kill(victim, signal.SIGKILL)), daemon=True)
+        killer = threading.Thread(
+            target=lambda: (wait_for_snapshot(jobs[0]), os.kill(victim, signal.SIGKILL)), daemon=True
+        )
         killer.start()
         assert {job.seed for job in sweep.finished(jobs, 1, client)} == {0, 1}
         killer.join()

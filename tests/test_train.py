@@ -256,7 +256,7 @@ def test_every_field_of_the_configuration_is_an_option(capsys):
 def test_options_set_numbers_of_every_section(here, capsys, monkeypatch):
     options = ["--write-gate-bias=-1", "--no-heads-bias", "--momentum=0.5", "--epsilon=0.01", "--loss=mean"]
     clipping = ["--global-clipnorm=0", "--clipvalue=3", "--initial-velocity=1"]
-    monkeypatch.setattr(train, "train_and_report", lambda run: 0)  # the run is made, but not trained
+    monkeypatch.setattr(train, "train_run", lambda team, run: run.directory.close() or 0)  # the run is not trained
     assert train.main([*SMALL, *options, *clipping, "--every-step", "--iterations=3", "--run-dir=set"]) == 0
     config = json.loads((here / "set" / "config.json").read_text())
     assert config["model"]["write_gate_bias"] == -1 and config["model"]["heads_bias"] is False
