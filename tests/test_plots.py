@@ -156,6 +156,7 @@ ARGUMENTS = {
     "costs": (({"ntm": [CURVE]}, {"ntm": CURVE}), {"limits": ((0, 9), (0, 9)), "xlabel": "items"}),
     "predictions": (({"bits": FIELD[0], "optimal": FIELD[1]},), {}),
     "write_locations": ((FIELD[0], WEIGHTINGS[0][:, 0], WEIGHTINGS[1][:, 0]), {}),
+    "panels": (({"weighting": WEIGHTINGS[0][0, 0], "memory": FIELD},), {}),
     "results": (({"copy": {"ntm": [CURVE]}},), {}),
 }
 

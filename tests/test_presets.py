@@ -52,16 +52,15 @@ def test_a_trainer_has_the_values_of_its_recipe(task, model):
 
 
 def test_a_weight_decay_below_0_is_refused():
-    config = default_config().replace(optimizer={"weight_decay": -1.0})
-    with pytest.raises(ValueError, match=r"weight_decay=-1\.0 must be at least 0"):
-        build_trainer(config)
+    with pytest.raises(ValueError, match=r"weight_decay: '-1\.0' is neither 0 nor a number"):
+        default_config().replace(optimizer={"weight_decay": -1.0})
 
 
 @pytest.mark.parametrize("name", ["learning_rate", "weight_decay", "momentum", "clipvalue"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_an_optimizer_option_that_is_not_finite_is_named(name, value):
-    with pytest.raises(ValueError, match=f"{name}={value} must be finite"):
-        build_trainer(default_config().replace(optimizer={name: value}))
+    with pytest.raises(ValueError, match=f"{name}: '{value}' is "):
+        default_config().replace(optimizer={name: value})
 
 
 def test_recipes_belong_to_the_paper_preset_only():
