@@ -168,7 +168,7 @@ def sharpen(weightings, sharpness):
 
 
 def convolve(weightings, shifts):
-    """`shift` of tensors, without the check of their shapes, which takes time in each step of eager code."""
+    """Equation (8), without the check of the shapes."""
     offsets = shifts.shape[-1]
     rotated = rotations(pad_circularly(weightings, offsets // 2), offsets)
     return tf.add_n([shifts[..., k, tf.newaxis] * rotation for k, rotation in enumerate(rotated)])
