@@ -47,7 +47,7 @@ def main(argv=None) -> int:
         return train_run(team, prepared)
     except ProcessLostError as error:
         return _report_lost(parser, error)
-    # The training loop handles both exceptions itself. These handlers serve the code before and after the loop.
+    # The training loop handles these two exceptions itself. These handlers are for the code before and after it.
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except BrokenPipeError:

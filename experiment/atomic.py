@@ -79,7 +79,10 @@ def discard_leftovers(directory: Path, names: list):
 
 @contextlib.contextmanager
 def _beside(path):
-    """Yields the path to write to, and leaves nothing there. Names the file in an OSError without a file name."""
+    """Yields the path to write to, and leaves nothing there.
+
+    If an OSError has no file name, sets its `filename` to `path`.
+    """
     aside = path.with_name(f".{path.name}")
     _discard(aside)
     _unfinished.add(aside)

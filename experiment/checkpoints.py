@@ -40,7 +40,7 @@ def save_checkpoint(run_dir: Path, variables: dict, iteration: int, record: Reco
 
 
 def delete_checkpoints_after(run_dir: Path, iteration: int):
-    """Deletes all checkpoints of a run that were written after `iteration`, and what kills left of others."""
+    """Deletes all checkpoints that were written after `iteration`, and the unfinished files of killed processes."""
     atomic.discard_leftovers(Path(run_dir) / "checkpoints", ["step-*"])
     for directory in checkpoints(run_dir):
         if iteration_of(directory) > iteration:

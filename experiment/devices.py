@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 DEVICES = ("auto", "cpu", "gpu")
-GPU_WORK = 2048  # batch size times memory locations from which on a GPU is faster, see docs/scale.md
+GPU_WORK = 2048  # a GPU is faster if batch size times memory locations is at least this, see docs/scale.md
 
 
 def has_gpu() -> bool:

@@ -9,9 +9,9 @@ class DistributedTrainer(Trainer):
     """A Trainer whose updates are distributed over the replicas of a tf.distribute strategy.
 
     Each replica draws the whole batch of an update from the update's seed, which takes little time, and measures its
-    own share of the sequences. An update is therefore that of a Trainer, except for the rounding of sums. The gradient
-    of a share is a compiled program. The sum over the replicas is around it, and so is the optimizer, which every
-    process runs on weights of its own.
+    own share of the sequences. The result of an update is therefore the same as in a Trainer, except for rounding in
+    sums. The gradient of a share is a compiled program. The sum over the replicas and the optimizer run outside this
+    program. Every process runs the optimizer on its own copy of the weights.
 
     Args:
         model, task, optimizer: as for `Trainer`.

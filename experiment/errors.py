@@ -1,4 +1,4 @@
-"""The exceptions that end a command with one line on standard error, and the texts of that line."""
+"""The exceptions that end a command with one line on standard error, and the functions that write this line."""
 
 import re
 

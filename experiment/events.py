@@ -52,7 +52,7 @@ class Events:
         return {tag: [len(iterations), max(iterations)] for tag, iterations in self._iterations.items()}
 
     def missing_details(self, expected: dict) -> dict:
-        """From tags to the number of events that are missing in details/. `expected` is a result of `details`."""
+        """The events that are missing in details/: a dict from tags to numbers. `expected` is a result of `details`."""
         missing = {}
         for tag, (count, last) in expected.items():
             found = sum(iteration <= last for iteration in self._iterations[tag])
@@ -88,7 +88,7 @@ class Events:
                 tf.summary.scalar(name, value)
 
     def _delete_events_after(self, path, iteration):
-        """Deletes events after `iteration`, events that details/ has twice, and damaged events from a file."""
+        """Deletes from a file: events after `iteration`, events that details/ has already, and damaged events."""
         with atomic.replacing(path) as aside, tf.io.TFRecordWriter(str(aside)) as kept:
             for record, event in _read_events(path):
                 tags = [value.tag for value in event.summary.value]

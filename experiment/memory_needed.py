@@ -14,7 +14,7 @@ from experiment.errors import CheckpointError
 
 NUMBER = 4  # bytes of a float32
 WEIGHT_COPIES = 4  # in training: the weights, their vector, the gradient and the optimizer's running means
-REPORT_BATCH = 100  # sequences that evaluation runs at the same time, if there are so many
+REPORT_BATCH = 100  # evaluation runs at most this many sequences at the same time
 
 
 def check_training(config):
@@ -54,7 +54,7 @@ def check_evaluation(model, task, largest: tuple, sequences: int):
 
 
 def check_locations(model, locations: int):
-    """Refuses a number of memory locations for an NTM whose state cannot fit in memory. Raises ValueError."""
+    """Refuses a number of memory locations if the NTM's state would then not fit in memory. Raises ValueError."""
     options = {**model.options, "memory_locations": locations}
     _refuse_beyond_memory(f"a batch with memory_locations={locations}", NUMBER * REPORT_BATCH * _state_numbers(options))
 

@@ -41,7 +41,8 @@ def share(root: Path = ROOT):
         atexit.register(_shared.close)
         flags = f'--tf_xla_persistent_cache_directory="{_shared.own}"'
         if shutil.disk_usage(root).free < NEEDED_BYTES:
-            flags += " --tf_xla_persistent_cache_read_only=true"  # an error of TensorFlow's writing would end training
+            # If TensorFlow failed to write a program, training would end.
+            flags += " --tf_xla_persistent_cache_read_only=true"
         os.environ["TF_XLA_FLAGS"] = flags
 
 

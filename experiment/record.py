@@ -1,6 +1,7 @@
-"""record.json: what a run directory held when a checkpoint was written. --resume notices by it what is lost or changed.
+"""record.json: what a run directory held when a checkpoint was written.
 
-Each checkpoint has one, beside the tensors. Checkpoints of earlier versions have none; nothing is noticed there.
+Each checkpoint has one, beside the tensors. --resume compares the directory with this record, and so finds what is lost
+or changed. Checkpoints of earlier versions have no record. With these, --resume cannot find lost or changed files.
 """
 
 import json

@@ -1,4 +1,6 @@
-"""What --resume finds in a run directory, compared with the record of the checkpoint. Each loss is said in one line.
+"""What --resume finds in a run directory, compared with the record of the checkpoint.
+
+For each file with lost data, one line is printed.
 
 metrics.csv     rows that are lost or changed cannot be restored
 solved.json     is restored from the record

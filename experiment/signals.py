@@ -41,7 +41,7 @@ class StopSignals:
 
 
 def end_on_signals():
-    """Makes the first of SIGNALS end the process: it prints one line, with exit status 128 plus the signal's number.
+    """Makes any of SIGNALS end the process: it prints one line and exits with 128 plus the signal's number.
 
     No exception is raised, because library code may turn KeyboardInterrupt into an error of another kind.
     """

@@ -24,7 +24,7 @@ from ntm.step_gradient import StepResiduals, controller_gradient, heads_gradient
 from ntm.tensors import cut, flatten_vectors, leading_size, select, summed_outer_product, zeros_like
 
 # Steps per chunk: at least CHUNK_STEPS, more for small batches, until a matrix product has CHUNK_ROWS rows. Smaller
-# chunks are slow. Larger chunks compute more for steps after a sequence's end, and take more memory.
+# chunks are slow. Larger chunks waste more work on the steps after a sequence's end, and take more memory.
 CHUNK_STEPS, CHUNK_ROWS = 16, 64
 
 

@@ -19,7 +19,7 @@ class _Arguments(NamedTuple):
     mask: tf.Tensor | None  # [B, T]
     steps: tf.Tensor | None  # scalar
     seed: tf.Tensor | None  # [2], for a random initial state
-    values: list | None  # the weights' values; None for those of the variables
+    values: list | None  # the values of the weights; None means the current values of the variables
 
 
 class CompiledUnroll:
@@ -119,9 +119,9 @@ class CompiledUnroll:
     def _run(self, inputs, states, mask, steps, *, seed, values):
         """The program.
 
-        Its gradient is one function, which computes what is cheap again. Otherwise TensorFlow would hand shapes from
-        the forward pass to the gradient. Where a caller compiles an update as a whole, XLA would then treat all weights
-        as constants and compile every update anew.
+        Its gradient is one function, which recomputes the cheap parts of the forward pass. Otherwise TensorFlow would
+        hand shapes from the forward pass to the gradient. If a caller compiles a whole update, these shapes would make
+        XLA treat all weights as constants and compile again at every update.
         """
         cell, dtype = self._cell, inputs.dtype
         sequences, running = prepare(inputs, mask, steps)

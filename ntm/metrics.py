@@ -87,7 +87,7 @@ class SequenceCrossEntropy(keras.losses.Loss):
 
 
 class SequenceMean(keras.metrics.Mean):
-    """The mean per sequence of a cost, over all batches since `reset_state`. Subclasses say which cost.
+    """The mean cost per sequence, over all batches since `reset_state`. Subclasses say which cost.
 
     The metric takes targets [B, T, O] and logits [B, T, O]. Keras's mask of the logits and `sample_weight` [B, T] say
     which steps count; they are multiplied. `sample_weight` [B] weights the sequences: the mean then divides by the sum

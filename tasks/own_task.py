@@ -20,7 +20,7 @@ class TaskError(Exception):
 
 
 def load_class(reference: str) -> type[Task]:
-    """Loads a task class from a file. The class then has its absolute reference as `source`.
+    """Loads a task class from a file. Sets the class's `source` to FILE:CLASS with the absolute path of the file.
 
     Args:
         reference: FILE:CLASS, such as "examples/my_task.py:Parity".
