@@ -15,7 +15,7 @@ import tensorflow as tf
 import evaluate
 import train
 from benchmarks import damage
-from benchmarks.laboratory import MODELS, Laboratory, TooLargeError, content, copy_run
+from benchmarks.laboratory import MODELS, Laboratory, TooLargeError, content, copy_run, refuse_large
 from experiment import (
     atomic,
     build,
@@ -27,7 +27,6 @@ from experiment import (
     start_or_resume,
     team_run,
 )
-from experiment.memory_needed import count_weights
 
 ITERATIONS, INTERRUPTED_AT = 600, 340
 GO_ON = [f"--iterations={ITERATIONS}", "--no-stop-when-solved", "--no-figures"]  # what damage could have changed
@@ -205,8 +204,7 @@ def _parser(command):
 
 
 def _build_small(config, team=None):
-    if count_weights(vars(config.model), config.task.input_size, config.task.output_size) > 1e5:
-        raise TooLargeError
+    refuse_large(config)
     return build.build_trainer(config)
 
 

@@ -127,7 +127,6 @@ class Processes:
 
 def _command(directory, broken, trains, arguments):
     """Runs train.py in a forked process, with its streams in files of a directory or broken."""
-    laboratory.make_small()
     if not trains:
         Trainer.advance = laboratory.count_up
     for descriptor, name in ((1, "out"), (2, "err")):
@@ -146,4 +145,5 @@ def _command(directory, broken, trains, arguments):
     streams.repair_streams()
     signals.end_on_signals()
     (directory / "ready").touch()
-    command_line.run(lambda: train.main(arguments))
+    with laboratory.small_runs():
+        command_line.run(lambda: train.main(arguments))

@@ -57,20 +57,19 @@ def main(argv=None) -> int:
         parser.make_directory("--dir", root)
         stack.enter_context(contextlib.chdir(root))
         stack.callback(fault_kinds.unmount, Path(root).absolute())
-        counts = inject(kinds, arguments.tries, arguments.seed)
+        counts = inject(kinds, arguments.tries, arguments.seed, stack.enter_context(Laboratory()))
     for line in table(counts):
         say(line)
     return 1 if any(count["other"] for count in counts.values()) else 0
 
 
-def inject(kinds: list, tries: int, seed: int) -> dict:
+def inject(kinds: list, tries: int, seed: int, laboratory: Laboratory) -> dict:
     """Makes the tries. Returns how many ended in which way: a dict from kinds to Counters."""
     total = sum(SHARES[kind] for kind in kinds)
     numbers = {kind: max(1, round(tries * SHARES[kind] / total)) for kind in kinds}
     order = [kind for kind in kinds for _ in range(numbers[kind])]
     random.Random(seed).shuffle(order)
     counts, seconds = {kind: collections.Counter() for kind in kinds}, collections.Counter()
-    laboratory = Laboratory()
     makers = [fault_processes.Processes(Path.cwd(), laboratory)]
     if any(hasattr(fault_kinds.Kinds, kind) for kind in kinds):
         makers.append(fault_kinds.Kinds(Path.cwd(), laboratory))

@@ -60,12 +60,22 @@ class Outcome:
         return all(line.startswith(("train.py: ", "evaluate.py: ")) for line in self.err.splitlines())
 
 
-def make_small():
-    """Shortens what a run does at its end and at its checkpoints. Lets each run count as solved at SOLVED_AT."""
-    solved.SEQUENCES, CopyTask.report_sizes = 2, ((3,),)
-    loop.draw_figures = lambda run, trainer, observer, seed: run.add_figure("sequence", PNG, int(trainer.iteration))
-    loop.Loop._test_solved = _solve
-    loop.Evaluator = evaluate.Evaluator = Fingerprint
+@contextlib.contextmanager
+def small_runs():
+    """In the `with` block, runs do less at their end and at checkpoints, and each counts as solved at SOLVED_AT."""
+    with (
+        mock.patch.object(solved, "SEQUENCES", 2),
+        mock.patch.object(CopyTask, "report_sizes", ((3,),)),
+        mock.patch.object(loop, "draw_figures", _draw_a_pixel),
+        mock.patch.object(loop.Loop, "_test_solved", _solve),
+        mock.patch.object(loop, "Evaluator", Fingerprint),
+        mock.patch.object(evaluate, "Evaluator", Fingerprint),
+    ):
+        yield
+
+
+def _draw_a_pixel(run, trainer, observer, seed):
+    run.add_figure("sequence", PNG, int(trainer.iteration))
 
 
 def _solve(self, metrics):
@@ -87,7 +97,7 @@ def count_up(trainer, iteration: int) -> bool:
 
 
 class Laboratory:
-    """Runs commands in this process.
+    """Runs commands in this process. It changes the commands in its `with` block only.
 
     Attributes:
         trains: whether the runs make real updates, in place of `count_up`.
@@ -95,8 +105,15 @@ class Laboratory:
 
     def __init__(self):
         self.trains, self._trainers = False, {}
-        make_small()
-        start_or_resume.build_trainer = self._build_trainer
+        self._changes = contextlib.ExitStack()
+
+    def __enter__(self):
+        self._changes.enter_context(small_runs())
+        self._changes.enter_context(mock.patch.object(start_or_resume, "build_trainer", self._build_trainer))
+        return self
+
+    def __exit__(self, *exception):
+        self._changes.close()
 
     def run(self, main, *arguments) -> Outcome:
         """Runs a command line. `main` is `train.main` or `evaluate.main`."""
@@ -126,12 +143,11 @@ class Laboratory:
 
     def _build_trainer(self, config, team=None):
         """The compiled trainer of a configuration, in its initial state. The team is one device."""
-        if count_weights(vars(config.model), config.task.input_size, config.task.output_size) > 1e5:
-            raise TooLargeError
+        refuse_large(config)
         key = repr((config.task, config.model, config.optimizer, config.training, config.run.seed))
         if key not in self._trainers:
             trainer = build.build_trainer(config)
-            self._trainers[key] = trainer, [(v, tf.identity(v)) for v in _all_variables(trainer)]
+            self._trainers[key] = trainer, [(v, tf.identity(v)) for v in all_variables(trainer)]
         trainer, initial = self._trainers[key]
         for variable, value in initial:
             variable.assign(value)
@@ -142,7 +158,14 @@ def _too_long(number, frame):
     raise TimeoutError(f"more than {LONGEST_SECONDS} seconds")
 
 
-def _all_variables(trainer):
+def refuse_large(config):
+    """Raises TooLargeError for a configuration whose model is too large to build for each try."""
+    if count_weights(vars(config.model), config.task.input_size, config.task.output_size) > 1e5:
+        raise TooLargeError
+
+
+def all_variables(trainer) -> list:
+    """All variables of a Trainer: the ones in its checkpoints, its seed, its noise and its temporary ones."""
     own = [value for value in vars(trainer).values() if isinstance(value, tf.Variable)]
     return [*trainer.variables().values(), *own]
 

@@ -2,6 +2,7 @@
 
 import json
 
+from benchmarks.laboratory import all_variables
 from experiment.build import build_trainer
 from experiment.evaluation import Evaluator
 from experiment.observation import Observer
@@ -22,7 +23,7 @@ class Reuse:
             return built
         trainer = self._trainers.setdefault(key, built)
         if trainer is not built:
-            for variable, initial in zip(_variables(trainer), _variables(built), strict=True):
+            for variable, initial in zip(all_variables(trainer), all_variables(built), strict=True):
                 variable.assign(initial)
         return trainer
 
@@ -50,8 +51,3 @@ class Reuse:
         if key not in kept:
             kept[key] = make()
         return kept[key]
-
-
-def _variables(trainer):
-    noise = [] if trainer._noise is None else [trainer._noise]
-    return [*trainer.variables().values(), trainer._usual_norm, trainer.seed, *noise]

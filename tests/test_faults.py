@@ -25,31 +25,18 @@ import train
 from benchmarks import fault_kinds, faults, laboratory
 from benchmarks.laboratory import Laboratory, content, copy_run
 from commands import ROOT, refused
-from experiment import atomic, checkpoints, loop, program_cache, signals, start_or_resume, streams
+from experiment import atomic, checkpoints, loop, program_cache, signals, streams
 from experiment.command_line import Parser
 from experiment.run_directory import RunDirectory
 from experiment.trainer import Trainer
-from tasks.copy_task import CopyTask
 
 ITERATIONS = 400
 
 
 @pytest.fixture(scope="module")
 def lab():
-    """A Laboratory. Its changes to the commands are undone at the end."""
-    kept = [
-        (loop, "draw_figures"),
-        (loop, "Evaluator"),
-        (loop.Loop, "_test_solved"),
-        (loop.solved, "SEQUENCES"),
-        (evaluate, "Evaluator"),
-        (CopyTask, "report_sizes"),
-        (start_or_resume, "build_trainer"),
-    ]
-    values = [(owner, name, getattr(owner, name)) for owner, name in kept]
-    yield Laboratory()
-    for owner, name, value in values:
-        setattr(owner, name, value)
+    with Laboratory() as lab:
+        yield lab
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from benchmarks.laboratory import all_variables
 from experiment.build import build_trainer
 from experiment.config import default_config
 from experiment.evaluation import Evaluator
@@ -38,8 +39,7 @@ def fresh():
         key = tuple(options.items())
         if key not in made:
             trainer = small_trainer(**options)
-            variables = [*trainer.variables().values(), trainer._usual_norm]
-            made[key] = trainer, [(variable, variable.numpy()) for variable in variables]
+            made[key] = trainer, [(variable, variable.numpy()) for variable in all_variables(trainer)]
         trainer, initial_values = made[key]
         for variable, value in initial_values:
             variable.assign(value)
