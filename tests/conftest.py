@@ -57,16 +57,16 @@ def small_run(tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def workspace(tmp_path_factory):
     return tmp_path_factory.mktemp("workspace")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def finished(workspace, tmp_path_factory, worker_id):
     """An uninterrupted run of 600 iterations in a process of its own, and its output.
 
-    The workers of pytest-xdist share the run. Each has a copy in its workspace.
+    The workers of pytest-xdist share the run. Each module has a copy in its workspace.
     """
     common = tmp_path_factory.getbasetemp()
     if worker_id != "master":

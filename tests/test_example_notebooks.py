@@ -10,6 +10,7 @@ import tensorflow as tf
 from commands import ROOT
 
 EXAMPLES = ROOT / "examples"
+pytestmark = pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
 
 
 @pytest.fixture
@@ -31,7 +32,6 @@ def run(name, numbers):
     return variables
 
 
-@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
 def test_own_data(eager, capsys):
     found = run("own_data.ipynb", {"WORDS": 1, "LONGEST": 2})
     assert (found["directory"] / "memory_map.png").stat().st_size > 0
@@ -44,7 +44,7 @@ def test_own_data(eager, capsys):
 
 def test_few_shot_digits(eager, rng):
     pytest.importorskip("sklearn", reason="scikit-learn is not installed")
-    small = {"SEEDS": "(0,)", "UPDATES": 1, "BATCH": 2, "DIGITS, SHOWINGS": "3, 2", "TEST_EPISODES": 3}
+    small = {"SEEDS": "(0,)", "UPDATES": 1, "BATCH": 2, "DIGITS, SHOWINGS": "3, 2", "SHOWN": "(1, 2)", "TEST_EPISODES": 3}
     found = run("few_shot_digits.ipynb", small)
     assert all(len(rows) == 1 for rows in found["found"].values())
     assert not set(found["halves"]["train"]) & set(found["halves"]["test"])

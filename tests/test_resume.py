@@ -34,6 +34,7 @@ def kill(process, run_dir, rows):
             assert process.poll() is None, process.communicate()
             time.sleep(0.005)
         time.sleep(random.uniform(0, 0.1))
+        assert process.poll() is None, process.communicate()
     finally:
         process.kill()
     process.communicate()
