@@ -13,7 +13,8 @@ with start():
     from experiment import options, profiling
     from experiment.build import build_trainer
     from experiment.cluster import ProcessLostError
-    from experiment.devices import DEVICES, GPU_WORK, faster_device, has_gpu
+    from experiment.devices import DEVICES, GPU_WORK, faster_device, has_gpu, use_one_thread
+    from experiment.distribute import PART_SIZE
     from experiment.errors import CheckpointError, RunError, file_and_reason
     from experiment.load import load_config
     from experiment.run_directory import newest_run
@@ -31,7 +32,7 @@ def main(argv=None) -> int:
     try:
         if arguments["profile"] is not None:
             return _profile(parser, arguments)
-        team = form_team(arguments["distribute"], _device(arguments), arguments["devices"], parser.prog)
+        team = _form_team(parser, arguments)
         prepared = open_run(team, arguments)
     except ValueError as error:
         parser.refuse(error)
@@ -121,15 +122,18 @@ def _parser(argv):
     return parser
 
 
-def _device(arguments):
-    """The option --device. If it is auto on a machine with a GPU, the device that is faster for the run."""
-    if arguments["device"] != "auto" or arguments["distribute"] or not has_gpu():
-        return arguments["device"]
+def _form_team(parser, arguments):
+    """Chooses the devices and threads that are fast for the run, and joins the other processes."""
     if arguments["resume"]:
         config = load_config(arguments["run_dir"] or newest_run(RUNS))
     else:
         config = options.config_from_arguments(arguments)
-    return faster_device(config.training.batch_size, getattr(config.model, "memory_locations", 0))
+    device, batch_size = arguments["device"], config.training.batch_size
+    if device == "auto" and not arguments["distribute"] and has_gpu():
+        device = faster_device(batch_size, getattr(config.model, "memory_locations", 0))
+    if batch_size < 2 * PART_SIZE:
+        use_one_thread()
+    return form_team(arguments["distribute"], device, arguments["devices"], parser.prog)
 
 
 def _profile(parser, arguments):
@@ -137,7 +141,7 @@ def _profile(parser, arguments):
     for option in ("resume", "checkpoint", "run_dir", "distribute", "devices"):
         if arguments[option]:
             parser.error(f"argument --profile: --{option.replace('_', '-')} means nothing, because no run is made")
-    form_team(None, arguments["device"], None, parser.prog)
+    _form_team(parser, arguments)
     parser.make_directory("--profile", arguments["profile"])
     trainer = build_trainer(options.config_from_arguments(arguments))
     trainer.advance(PROFILED_UPDATES)

@@ -44,7 +44,14 @@ def test_own_data(eager, capsys):
 
 def test_few_shot_digits(eager, rng):
     pytest.importorskip("sklearn", reason="scikit-learn is not installed")
-    small = {"SEEDS": "(0,)", "UPDATES": 1, "BATCH": 2, "DIGITS, SHOWINGS": "3, 2", "SHOWN": "(1, 2)", "TEST_EPISODES": 3}
+    small = {
+        "SEEDS": "(0,)",
+        "UPDATES": 1,
+        "BATCH": 2,
+        "DIGITS, SHOWINGS": "3, 2",
+        "SHOWN": "(1, 2)",
+        "TEST_EPISODES": 3,
+    }
     found = run("few_shot_digits.ipynb", small)
     assert all(len(rows) == 1 for rows in found["found"].values())
     assert not set(found["halves"]["train"]) & set(found["halves"]["test"])
