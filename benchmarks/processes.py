@@ -12,6 +12,7 @@ from experiment.command_line import start
 with start():
     import numpy as np
 
+    from benchmarks.turns import pinned_to
     from experiment.checkpoints import PREFIX, checkpoints, read_tensors
     from experiment.metrics_file import read_metrics
 
@@ -35,9 +36,8 @@ def start_training(options: list, core: int | None = None, **environment) -> sub
         core: the only core that it may use; None for all.
         **environment: further environment variables.
     """
-    pin = [] if core is None else ["taskset", "--cpu-list", str(core)]
     return subprocess.Popen(
-        [*pin, sys.executable, ROOT / "train.py", *options],
+        [*pinned_to(core), sys.executable, ROOT / "train.py", *options],
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -1,7 +1,7 @@
 """How fast is the NTM, compared with other implementations, and how does its time grow with each size?
 
-`make bench` takes seven minutes on two idle cores. Every time is a median of repeats after a warm-up. Times depend on
-the machine. Ratios of one run are more reliable. The JSON file has the same rows as the table.
+`make bench` takes seven minutes on two idle cores, without the section `jax`. Every time is a median of repeats after a
+warm-up. Times depend on the machine. Ratios of one run are more reliable. The JSON file has the same rows as the table.
 """
 
 import dataclasses
@@ -11,12 +11,13 @@ import sys
 from pathlib import Path
 
 from experiment.command_line import Parser, start, whole_number
+from experiment.streams import warn
 
 with start():
     import keras
     import tensorflow as tf
 
-    from benchmarks import keras_use, lower_bound, shift_forms, startup
+    from benchmarks import jax_speed, keras_use, lower_bound, shift_forms, startup
     from benchmarks.measure import (
         Row,
         gradient_time,
@@ -26,6 +27,7 @@ with start():
         update_time,
         without_optimizer,
     )
+    from benchmarks.turns import WorkerError
     from ntm import NTM, NTMCell
 
 
@@ -55,6 +57,9 @@ def main(argv=None) -> int:
             rows += run_section(name, arguments.repeats)
     except KeyboardInterrupt:
         return 130
+    except (jax_speed.PeerError, WorkerError) as error:
+        warn(f"{parser.prog}: error: {error}")
+        return 1
     finally:
         arguments.json.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=1))
     print(f"\n{machine()}\n{arguments.json} holds the same rows")
@@ -142,6 +147,7 @@ SECTIONS = {
     "growth": growth,
     "unrolls": unrolls,
     "keras": keras_use.keras_use,
+    "jax": jax_speed.jax_updates,
     "limit": lower_bound.limit,
     "start": startup.start,
 }

@@ -1,0 +1,226 @@
+"""Times updates of the Trainer and of benchmarks/jax_peer.py in alternation, after a comparison of their results.
+
+`python -m benchmarks.jax_speed` is a worker that runs the Trainer as train.py does.
+"""
+
+import collections
+import contextlib
+import importlib.util
+import statistics
+import tempfile
+from pathlib import Path
+
+from experiment.command_line import run, start
+
+with start():
+    import numpy as np
+    import tensorflow as tf
+
+    from benchmarks.measure import UPDATES, Row, make_trainer
+    from benchmarks.turns import Worker, one_core, serve
+    from experiment.checkpoints import variable_name
+    from experiment.seeds import TRAINING, batch_and_state_seeds, fold_in, stream
+    from experiment.team import form_team
+    from ntm.metrics import summed_loss
+
+PACKAGES = ("jax", "optax")  # requirements-jax.txt
+CASES = ((1, None), (16, None), (1, 10), (16, 10))  # batch size, and the length; None for the task's bounds
+TRAINER, ONE_PROGRAM, EACH_LENGTH = "Trainer", "JAX", "JAX, each length"
+FORMS = {  # the arguments of jax_peer.make_job; the Trainer has no forms
+    TRAINER: {},
+    ONE_PROGRAM: {"each_length": False, "remat": False},
+    f"{ONE_PROGRAM}, remat": {"each_length": False, "remat": True},
+    EACH_LENGTH: {"each_length": True, "remat": False},
+    f"{EACH_LENGTH}, remat": {"each_length": True, "remat": True},
+}
+# The largest allowed difference, relative to the largest value of a tensor. Both programs compute in float32 but add in
+# different orders. After 42 steps, this makes differences of up to about 1e-4. A wrong term makes far larger ones.
+TOLERANCE = 1e-3
+
+
+class PeerError(Exception):
+    """The peer and the NTM compute different results."""
+
+
+def jax_updates(repeats):
+    """an update, in alternation with benchmarks/jax_peer.py; copy, memory 128 x 20, LSTM of 100 units"""
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        print(f"  not measured, because {missing[0]} is missing: pip install -r requirements-jax.txt", flush=True)
+        return
+    trainer = make_trainer()
+    difference = largest_difference(trainer.model, trainer.task.batch(stream(0, TRAINING), 2))
+    check_difference(difference)
+    yield Row("logits and gradients: largest relative difference", difference, "")
+    lengths = lengths_of_updates(trainer.task)
+    with _workers(peer_weights(trainer.model)) as workers:
+        for batch_size, length in CASES:
+            updates = lengths if length is None else {length: UPDATES}
+            yield from _rows(_case(batch_size, updates), _compare(batch_size, updates, workers, repeats))
+
+
+def largest_difference(model, batch) -> float:
+    """Compares the NTM with the peer, with and without remat.
+
+    Args:
+        model: NTM with one head of each kind.
+        batch: Batch of a task.
+
+    Returns:
+        The largest difference of logits and of gradients, relative to the largest value of its tensor.
+    """
+    from benchmarks import jax_peer  # needs JAX
+
+    @tf.function(jit_compile=True)
+    def results():
+        with tf.GradientTape() as tape:
+            logits, _ = model.run(batch.inputs, steps=batch.num_steps)
+            loss = summed_loss(batch.targets, logits, batch.mask)
+        return logits, tape.gradient(loss, model.trainable_variables)
+
+    logits, gradients = results()
+    weights, steps = peer_weights(model), int(batch.num_steps)
+    arrays = batch.inputs.numpy(), batch.targets.numpy(), batch.mask.numpy()[0]
+    differences = []
+    for remat in (False, True):
+        peer_logits, peer_gradients = jax_peer.logits_and_gradients(weights, arrays, remat)
+        pairs = [(logits[:, :steps], peer_logits[:, :steps])]
+        pairs += [(gradient, peer_gradients[name]) for name, gradient in zip(weights, gradients)]
+        differences += [np.max(np.abs(ours - peers)) / np.max(np.abs(ours)) for ours, peers in pairs]
+    return float(np.max(differences))
+
+
+def check_difference(difference):
+    """Raises PeerError if the result of `largest_difference` is above TOLERANCE or NaN."""
+    if not difference <= TOLERANCE:
+        raise PeerError(
+            f"nothing was timed, because logits or gradients of the JAX peer differ from the NTM's by {difference:.2g} "
+            f"of their largest value, more than {TOLERANCE:g}"
+        )
+
+
+def peer_weights(model) -> dict:
+    """The model's weights for the peer: a dict from names such as "heads/kernel" to arrays, in the model's order."""
+    names = [variable_name(variable).removeprefix("model/") for variable in model.trainable_variables]
+    return {name.removeprefix("cell/"): variable.numpy() for name, variable in zip(names, model.trainable_variables)}
+
+
+def lengths_of_updates(task) -> dict:
+    """The lengths of the Trainer's first UPDATES updates with seed 0: a dict from a length to a number of updates."""
+    seeds = [batch_and_state_seeds(fold_in(stream(0, TRAINING), i))[0] for i in range(UPDATES)]
+    return dict(sorted(collections.Counter(int(task.batch(seed, 1).answer_at) - 2 for seed in seeds).items()))
+
+
+@contextlib.contextmanager
+def _workers(weights):
+    """Starts the workers: a dict from (name of the program, number of cores: "1" or "all") to a Worker."""
+    cores = {"all": None}
+    if (core := one_core()) is not None:
+        cores = {"1": core, **cores}
+    with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
+        path = Path(directory, "weights.npz")
+        np.savez(path, **weights)
+        commands = {"Trainer": ["-m", "benchmarks.jax_speed"], "JAX": ["-m", "benchmarks.jax_peer", str(path)]}
+        workers = {}
+        for program, command in commands.items():
+            for number, core in cores.items():
+                workers[program, number] = worker = Worker(command, core)
+                stack.callback(worker.end)
+        yield workers
+
+
+def _compare(batch_size, updates, workers, repeats):
+    """Times the Trainer and the forms of the peer.
+
+    Args:
+        batch_size: B.
+        updates: a dict from a length to a number of updates.
+        workers: from `_workers`.
+        repeats: rounds of the alternation.
+
+    Returns:
+        A dict from (form, number of cores) to the milliseconds of an update.
+    """
+
+    def times(forms, repeats):
+        jobs = {
+            (form, cores): (worker, {"batch_size": batch_size, "updates": [*updates.items()], **FORMS[form]})
+            for form in forms
+            for (program, cores), worker in workers.items()
+            if form.startswith(program)
+        }
+        seconds = in_turns(jobs, repeats)
+        return {key: 1e3 * statistics.median(values) / sum(updates.values()) for key, values in seconds.items()}
+
+    forms = [ONE_PROGRAM, f"{ONE_PROGRAM}, remat"]
+    if len(updates) > 1:
+        # Programs for 20 lengths compile for minutes, so they are made only with or only without remat, as is faster.
+        once = times(forms, 1)
+        faster, _ = min(once, key=once.get)
+        forms.append(faster.replace(ONE_PROGRAM, EACH_LENGTH))
+    return times([TRAINER, *forms], repeats)
+
+
+def in_turns(jobs, repeats) -> dict:
+    """Runs jobs one at a time, in rounds. The first run of each job is not measured: all workers compile at once.
+
+    Args:
+        jobs: a dict from any key to (Worker, the job).
+        repeats: the number of rounds.
+
+    Returns:
+        A dict from each key to the list of seconds.
+    """
+    for worker, job in jobs.values():
+        worker.begin(job)
+    for worker, _ in jobs.values():
+        worker.seconds()
+    seconds = {key: [] for key in jobs}
+    for _ in range(repeats):
+        for key, (worker, job) in jobs.items():
+            worker.begin(job)
+            seconds[key].append(worker.seconds())
+    return seconds
+
+
+def _case(batch_size, updates):
+    """The name of a case: "batch 1, lengths 1-20"."""
+    low, high = min(updates), max(updates)
+    return f"batch {batch_size}, {f'length {low}' if low == high else f'lengths {low}-{high}'}"
+
+
+def _rows(case, times):
+    """The rows of a case. They compare all cores with one core, and the fastest form of the peer with the Trainer.
+
+    Args:
+        case: the name of the case.
+        times: from `_compare`.
+    """
+    for (form, cores), milliseconds in times.items():
+        one = times.get((form, "1"))
+        ratio = (milliseconds / one, "one core") if one and cores == "all" else ()
+        yield Row(f"{case}: {form}, {'one core' if cores == '1' else 'all cores'}", milliseconds, "ms", *ratio)
+    best, shipped = min(times[key] for key in times if key[0] != TRAINER), times[TRAINER, "all"]
+    yield Row(f"{case}: the fastest JAX", best, "ms", best / shipped, f"{TRAINER}, all cores")
+
+
+def _make_updates(batch_size, updates):
+    """Makes a function that lets a new Trainer make its first updates. `updates` is as for `_compare`, in pairs."""
+    (low, _), (high, _) = updates[0], updates[-1]
+    trainer = make_trainer(batch_size, low if low == high else None)
+
+    def run_updates():
+        trainer.iteration.assign(0)
+        trainer.advance(sum(number for _, number in updates))
+
+    return run_updates
+
+
+def main() -> int:
+    form_team(None, "cpu", None, "benchmarks.jax_speed")
+    serve(_make_updates)
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)
