@@ -172,7 +172,6 @@ def make_training(unravel, batch_size, lengths, remat) -> Callable:
     Returns:
         A function from a tuple (vector, optimizer state, key) and a number of updates to the next tuple.
     """
-
     min_length, max_length = lengths
 
     def loss(vector, batch):
