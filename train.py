@@ -13,8 +13,8 @@ with start():
     from experiment import options, profiling
     from experiment.build import build_trainer
     from experiment.cluster import ProcessLostError
-    from experiment.devices import DEVICES, GPU_WORK, faster_device, has_gpu, use_one_thread
-    from experiment.distribute import PART_SIZE
+    from experiment.devices import DEVICES, GPU_WORK, faster_device, has_gpu
+    from experiment.distribute import choose_threads
     from experiment.errors import CheckpointError, RunError, file_and_reason
     from experiment.load import load_config
     from experiment.run_directory import newest_run
@@ -131,8 +131,7 @@ def _form_team(parser, arguments):
     device, batch_size = arguments["device"], config.training.batch_size
     if device == "auto" and not arguments["distribute"] and has_gpu():
         device = faster_device(batch_size, getattr(config.model, "memory_locations", 0))
-    if batch_size < 2 * PART_SIZE:
-        use_one_thread()
+    choose_threads(batch_size)
     return form_team(arguments["distribute"], device, arguments["devices"], parser.prog)
 
 

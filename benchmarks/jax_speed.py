@@ -1,12 +1,13 @@
 """Times updates of the Trainer and of benchmarks/jax_peer.py in alternation, after a comparison of their results.
 
-`python -m benchmarks.jax_speed` is a worker that runs the Trainer as train.py does.
+`python -m benchmarks.jax_speed BATCH_SIZE` is a worker that runs the Trainer as train.py does.
 """
 
 import collections
 import contextlib
 import importlib.util
 import statistics
+import sys
 import tempfile
 from pathlib import Path
 
@@ -19,12 +20,14 @@ with start():
     from benchmarks.measure import UPDATES, Row, make_trainer
     from benchmarks.turns import Worker, one_core, serve
     from experiment.checkpoints import variable_name
+    from experiment.distribute import choose_threads
     from experiment.seeds import TRAINING, batch_and_state_seeds, fold_in, stream
     from experiment.team import form_team
     from ntm.metrics import summed_loss
 
 PACKAGES = ("jax", "optax")  # requirements-jax.txt
-CASES = ((1, None), (16, None), (1, 10), (16, 10))  # batch size, and the length; None for the task's bounds
+BATCH_SIZES = (1, 16)
+LENGTHS = (None, 10)  # None for the task's bounds
 TRAINER, ONE_PROGRAM, EACH_LENGTH = "Trainer", "JAX", "JAX, each length"
 FORMS = {  # the arguments of jax_peer.make_job; the Trainer has no forms
     TRAINER: {},
@@ -53,10 +56,11 @@ def jax_updates(repeats):
     check_difference(difference)
     yield Row("logits and gradients: largest relative difference", difference, "")
     lengths = lengths_of_updates(trainer.task)
-    with _workers(peer_weights(trainer.model)) as workers:
-        for batch_size, length in CASES:
-            updates = lengths if length is None else {length: UPDATES}
-            yield from _rows(_case(batch_size, updates), _compare(batch_size, updates, workers, repeats))
+    for batch_size in BATCH_SIZES:
+        with _workers(peer_weights(trainer.model), batch_size) as workers:
+            for length in LENGTHS:
+                updates = lengths if length is None else {length: UPDATES}
+                yield from _rows(_case(batch_size, updates), _compare(batch_size, updates, workers, repeats))
 
 
 def largest_difference(model, batch) -> float:
@@ -112,19 +116,19 @@ def lengths_of_updates(task) -> dict:
 
 
 @contextlib.contextmanager
-def _workers(weights):
-    """Starts the workers: a dict from (name of the program, number of cores: "1" or "all") to a Worker."""
+def _workers(weights, batch_size):
+    """Starts the workers for a batch size: a dict from (program, number of cores: "1" or "all") to a Worker."""
     cores = {"all": None}
     if (core := one_core()) is not None:
         cores = {"1": core, **cores}
     with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
         path = Path(directory, "weights.npz")
         np.savez(path, **weights)
-        commands = {"Trainer": ["-m", "benchmarks.jax_speed"], "JAX": ["-m", "benchmarks.jax_peer", str(path)]}
+        commands = {"Trainer": ["benchmarks.jax_speed", str(batch_size)], "JAX": ["benchmarks.jax_peer", str(path)]}
         workers = {}
         for program, command in commands.items():
             for number, core in cores.items():
-                workers[program, number] = worker = Worker(command, core)
+                workers[program, number] = worker = Worker(["-m", *command], core)
                 stack.callback(worker.end)
         yield workers
 
@@ -217,6 +221,7 @@ def _make_updates(batch_size, updates):
 
 
 def main() -> int:
+    choose_threads(int(sys.argv[1]))
     form_team(None, "cpu", None, "benchmarks.jax_speed")
     serve(_make_updates)
     return 0

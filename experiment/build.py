@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from experiment.config import Config, OptimizerOptions
-from experiment.distribute import PART_SIZE, DividedTrainer
+from experiment.distribute import DividedTrainer, has_parts
 from experiment.models import make_model
 from experiment.trainer import Trainer
 from ntm.options import check_number
@@ -42,7 +42,7 @@ def build_trainer(config: Config, *, model_class=None, optimizer=None, team=None
     chosen = optimizer or build_optimizer(config.optimizer)
     model = build_model(config, model_class)
     options = {"seed": config.run.seed, **vars(config.training)}
-    if (team and team.strategy) or config.training.batch_size >= 2 * PART_SIZE:
+    if (team and team.strategy) or has_parts(config.training.batch_size):
         trainer = DividedTrainer(model, config.task, chosen, team=team, **options)
     else:
         trainer = Trainer(model, config.task, chosen, **options)

@@ -1,7 +1,5 @@
 """The devices that a process uses: its CPU, its GPUs, or several logical CPU devices."""
 
-import contextlib
-
 import tensorflow as tf
 
 DEVICES = ("auto", "cpu", "gpu")
@@ -19,16 +17,6 @@ def faster_device(batch_size: int, memory_locations: int) -> str:
     A model without a memory has 0 locations. It uses the CPU, because it was not measured on a GPU.
     """
     return "gpu" if batch_size * memory_locations >= GPU_WORK else "cpu"
-
-
-def use_one_thread():
-    """Computes each operation of this process in one thread. To be called before TensorFlow runs its first operation.
-
-    An update of a small batch has many small matrix products. To divide these over threads takes longer than to compute
-    them. Once TensorFlow has run an operation, the number of threads is fixed, and this function has no effect.
-    """
-    with contextlib.suppress(RuntimeError):
-        tf.config.threading.set_intra_op_parallelism_threads(1)
 
 
 def choose_devices(device: str, mirrored: bool = False, number: int | None = None) -> list:

@@ -1,10 +1,28 @@
 """Divides the batch of an update: over the cores of a CPU, or over several devices or machines with tf.distribute."""
 
+import contextlib
+
 import tensorflow as tf
 
 from experiment.trainer import Trainer, some_rows
 
 PART_SIZE = 8  # the least number of sequences in a part of a batch
+
+
+def has_parts(batch_size: int) -> bool:
+    """Whether a batch of one process is divided into parts, on a CPU."""
+    return batch_size >= 2 * PART_SIZE
+
+
+def choose_threads(batch_size: int):
+    """Chooses the number of threads of this process. To be called before TensorFlow runs its first operation.
+
+    An update of a small batch has many small matrix products. To divide a product over threads takes longer than to
+    compute it in one. Once TensorFlow has run an operation, the number is fixed, and this function has no effect.
+    """
+    if not has_parts(batch_size):
+        with contextlib.suppress(RuntimeError):
+            tf.config.threading.set_intra_op_parallelism_threads(1)
 
 
 class DividedTrainer(Trainer):
