@@ -37,6 +37,9 @@ def keras_use(repeats):
     inputs = hundred.numpy()
     predicted = 10 * median_time(lambda: model.predict(inputs, batch_size=100, verbose=0), repeats)
     yield Row("model.predict, 100 sequences, per sequence", predicted, "ms", predicted / evaluated, "Evaluator")
+    many = np.tile(inputs, [10, 1, 1])
+    predicted = median_time(lambda: model.predict(many, batch_size=100, verbose=0), repeats)
+    yield Row("model.predict, 10 batches of 100, per sequence", predicted, "ms", predicted / evaluated, "Evaluator")
     dense = keras.Sequential([keras.layers.Dense(8)])  # what Keras itself takes
     alone = 10 * median_time(lambda: dense.predict(inputs, batch_size=100, verbose=0), repeats)
     yield Row("predict of a Dense layer alone, per sequence", alone, "ms", alone / evaluated, "Evaluator")
