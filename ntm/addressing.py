@@ -143,7 +143,9 @@ def shift(weightings, shifts):
     weightings, shifts = checked_tensors(weightings=(weightings, "B H N"), shifts=(shifts, "B H 2S+1"))
     offsets, locations = shifts.shape[-1], weightings.shape[-1]
     if offsets % 2 == 0 or offsets > locations:
-        raise ValueError(f"{offsets} shifts must be odd in number and at most the {locations} memory locations")
+        raise ValueError(
+            f"the number of shifts, {offsets}, must be odd and at most the number of memory locations, {locations}"
+        )
     return convolve(weightings, shifts)
 
 

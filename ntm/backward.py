@@ -102,7 +102,7 @@ def backward(cell, weights, sequences, history, d_outputs):
     chunks = leading_size(inputs) // size
     d_inputs = tf.TensorArray(inputs.dtype, chunks, element_shape=[size, *inputs.shape[1:]])
     initial = d_outputs.final_state, zeros_like(weights), d_inputs
-    if isinstance(chunks, int) and chunks == 1:  # without a loop, XLA need not add to zeros
+    if isinstance(chunks, int) and chunks == 1:  # without a loop, XLA can drop the addition to zeros
         _, *totals = chunk_gradient(0, *initial)
     else:
         last = (sequences.num_steps - 1) // size
@@ -113,7 +113,10 @@ def backward(cell, weights, sequences, history, d_outputs):
 
 
 def _chunk(cell, sequences, history, d_outputs, start):
-    """The Chunk from step `start`, and the controller's rows [C, B, I + R*W (+ U)] in it (see `Controller.row`)."""
+    """The Chunk that begins at step `start`, and the rows that the controller's weights multiply in its steps.
+
+    The rows are [C, B, I + R*W (+ U)], see `Controller.row`.
+    """
     size = chunk_size(sequences.inputs)
     states = history.states._replace(cells=())  # the loop over the steps looks the cells up itself
     before, after = cut(states, start, size), cut(states, start + 1, size)

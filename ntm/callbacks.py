@@ -12,10 +12,10 @@ FILE_NAME = "memory_map.png"
 class MemoryMap(keras.callbacks.Callback):
     """Draws the memory map of one sequence at the end of each epoch: which locations each head reads and writes.
 
-    The model is an `ntm.NTM`, or a functional or Sequential model with one `NTM` or `NTMLayer` among its layers, called
-    the NTM here. Any layers may stand before the NTM and after it. The NTM starts in its own initial state. It steps at
-    masked steps too, so give a sequence without padding. The callback needs matplotlib, which the extra `plots`
-    installs.
+    The model is an `ntm.NTM`, or a functional or Sequential model that has exactly one `NTM` or `NTMLayer` among its
+    layers. This text calls the `ntm.NTM`, or that layer, "the NTM". Any layers may stand before the NTM and after it.
+    The NTM starts in its own initial state. It steps at masked steps too, so give a sequence without padding. The
+    callback needs matplotlib, which the extra `plots` installs.
 
     Args:
         inputs: one sequence, the model's input without the batch axis: [T, ...], such as [T, I].
@@ -67,7 +67,7 @@ class MemoryMap(keras.callbacks.Callback):
             self._writer.close()
 
     def _trace_heads(self):
-        # With a fixed seed, a random initial state leaves the generator of training's seeds unchanged.
+        # The seed is fixed, because drawing one would advance the generator that training takes its seeds from.
         state = self._ntm.initial_state(1, seed=tf.constant([0, 0]))
         _, trace = self._ntm.trace(self._before(self._inputs), initial_state=state)
         return trace
@@ -87,7 +87,7 @@ def _find_ntm(model):
         The NTM, and a function from the model's inputs to the NTM's inputs.
 
     Raises:
-        ValueError: there is no NTM or there are several, or the model does not tell the NTM's inputs.
+        ValueError: there is no NTM, there are several, or the NTM's inputs cannot be found in the model.
     """
     if _is_ntm(model):
         return model, tf.identity

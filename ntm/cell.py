@@ -33,8 +33,8 @@ class NTMCell(keras.layers.Layer):
         heads_bias: whether the heads' layer has a bias.
         bounded_vectors: whether keys and add vectors pass through tanh; otherwise they are linear.
         smallest_strength: the lower bound of a head's strength, which is smallest_strength + softplus(value).
-        initial_state: "learned" or "random". A learned state is trained (its memory: `InitialValues.location_rows`). A
-            random state is drawn for each sequence, see `ntm.state.random_state`.
+        initial_state: "learned" or "random". A learned state is trained. With `InitialValues.location_rows`, each
+            location of its memory has its own row. `ntm.state.random_state` draws a random state for each sequence.
         initial_values: InitialValues, or a dict of its fields.
         gradient_clip: a bound on each element of two gradients, at every step of the backward pass. They are the
             gradients of the controller's pre-activations and of the heads' parameters before their activations. 0 means
@@ -179,12 +179,12 @@ class NTMCell(keras.layers.Layer):
         return self.initial_state(batch_size).to_keras()
 
     def from_keras(self, tensors, seed=None):
-        """The NTMState of a state in Keras's form. The initial state replaces the zeros of Keras's `reset_state`."""
+        """The NTMState of a state in Keras's form. Zeros from Keras's `reset_state` become the initial state."""
         *tensors, started = (self._in_loop_dtype(tensor) for tensor in tensors)
         shapes = self.state_shapes.flat()
         state = NTMState.from_flat([tf.reshape(tensor, [-1, *shape]) for tensor, shape in zip(tensors, shapes)])
         if seed is None and self.options["initial_state"] == "random":
-            return state  # zeros too: a Keras RNN calls this in its loop, and no seed can be drawn there
+            return state  # even zeros: a Keras RNN calls this method inside its loop, where no seed can be drawn
         return select(started[:, 0] > 0, state, self.initial_state(tf.shape(started)[0], seed))
 
     def step_weights(self):

@@ -72,7 +72,7 @@ class CompiledUnroll:
         return self._graphs[kind](*(tensor for tensor in tf.nest.flatten(arguments) if tensor is not None))
 
     def _graph(self, arguments, padded_length):
-        """A graph that calls the program for eager code, which takes long for each operation outside a graph.
+        """A graph that calls the program. Eager code uses it, because each operation outside a graph takes long.
 
         Args:
             arguments: _Arguments.
@@ -120,7 +120,7 @@ class CompiledUnroll:
         """The program.
 
         Its gradient is one function, which recomputes the cheap parts of the forward pass. Otherwise TensorFlow would
-        hand shapes from the forward pass to the gradient. If a caller compiles a whole update, these shapes would make
+        pass shapes from the forward pass to the gradient. If a caller compiles a whole update, these shapes would make
         XLA treat all weights as constants and compile again at every update.
         """
         cell, dtype = self._cell, inputs.dtype
@@ -161,7 +161,10 @@ class CompiledUnroll:
         return self._cell.weights + ([] if self._output_layer is None else self._output_layer.weights)
 
     def _with_weights(self, values):
-        """A scope in which the weights have these values, because a caller's StatelessScope may have replaced them."""
+        """A scope in which the weights have the given values.
+
+        It is needed because a caller's StatelessScope may have given the weights other values than their variables.
+        """
         return keras.StatelessScope(zip(self._weights(), values))
 
 

@@ -99,11 +99,14 @@ class Controller(keras.layers.Layer, abc.ABC):
 
 
 class LSTMResiduals(NamedTuple):
-    """The derivatives in an LSTM's equations. g_i, g_f, g_o are gates, j candidate, c cell, h output."""
+    """The derivatives in an LSTM's equations.
+
+    g_i, g_f and g_o are the gates, j is the candidate, c the cell, h the output and z the pre-activations.
+    """
 
     cell_slope: tf.Tensor  # [..., U], dh/dc of h = g_o tanh(c)
     forget_gate: tf.Tensor  # [..., U], dc/dc_previous of c = g_f c_previous + g_i j
-    preactivation_slopes: tf.Tensor  # [..., 4U], z pre-activation: dc/dz in the first three quarters, dh/dz in the last
+    preactivation_slopes: tf.Tensor  # [..., 4U]: dc/dz in the first three quarters, dh/dz in the last quarter
 
 
 @keras.saving.register_keras_serializable(package="ntm")

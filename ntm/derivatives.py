@@ -31,8 +31,8 @@ from ntm.memory import kept_shares
 class AddressingResiduals(NamedTuple):
     """The quantities that `addressing_gradient` multiplies gradients by.
 
-    w' is the previous weighting. Quantities that multiply the same gradient are the rows of one matrix, so that one
-    matrix product computes all of their sums.
+    w' is the previous weighting. Quantities that multiply the same gradient are the rows of one matrix. One matrix
+    product then computes <row, gradient> for every row.
     """
 
     sharpen_rows: tf.Tensor  # [B, H, 2, N]: w; w (log w~ - <w, log w~>)
@@ -99,8 +99,8 @@ def addressing_residuals(inverse_norms, similarities, previous_weightings, weigh
 def addressing_gradient(residuals, cells, d_weightings):
     """Goes backwards through Figure 2, from equation (9) to equation (5).
 
-    w' is the previous weighting. Each gradient is linear in the gradient above it, so each sum over locations is the
-    product of a gradient with a row that is known beforehand:
+    w' is the previous weighting. Each gradient is linear in a gradient that is computed before it. Each sum over
+    locations is therefore <row, gradient>, with a row that is known beforehand:
 
         (9) sharpen          w = softmax(gamma log w~)        dw~ = gamma w / w~ (dw - <w, dw>)
                                                               dgamma = <w (log w~ - <w, log w~>), dw>
@@ -266,7 +266,11 @@ def activate_gradient(heads, slopes, shifts, d_parameters):
 
 
 def _finite(slopes):
-    """Bounds slopes, none negative, by the largest float, because infinity times a gradient of 0 would be NaN."""
+    """Replaces infinite slopes by the largest float, because infinity times a gradient of 0 would be NaN.
+
+    Args:
+        slopes: a tensor without negative values.
+    """
     return tf.minimum(slopes, slopes.dtype.max)
 
 

@@ -81,7 +81,7 @@ class Heads(keras.layers.Layer):
             shape=(input_shape[-1], sum(self.sizes)),
             initializer=keras.initializers.RandomNormal(stddev=self.initial_values.heads_std),
         )
-        # Without `use_bias`, the bias is 0 and is not trained. The layer is then the same expression in both cases.
+        # Without `use_bias`, the bias is 0 and is not trained. The layer computes x @ kernel + bias in both cases.
         self.bias = self.add_weight(
             name="bias",
             shape=(sum(self.sizes),),

@@ -66,7 +66,7 @@ class NTMLayer(keras.layers.RNN):
         check_inputs(tf.TensorSpec(sequences_shape), name="sequences")
         super().build(sequences_shape, initial_state_shape)
         if self.stateful:
-            self.reset_state()  # zeros: the first batch computes the initial state and trains it
+            self.reset_state()  # zeros make the first batch compute the initial state, which is thus trained
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         """Runs a batch of sequences.

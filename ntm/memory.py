@@ -1,8 +1,8 @@
 """Memory: reading and writing. Sections 3.1 and 3.2 of Graves et al. (2014), equations (2) to (4).
 
 Pure functions of tensors. `read` and `write` also take NumPy arrays. B batch, N memory locations, W memory width, R
-read heads, Q write heads. The NTM itself runs on the transposed memory, [B, W, N]. The last axis is then N, which is
-usually the largest size and a round number, so that the processor's vector instructions work along it.
+read heads, Q write heads. The NTM itself runs on the transposed memory, [B, W, N]. The last axis is then N. The
+processor's vector instructions work along the last axis, and N is usually the largest size and often a power of two.
 """
 
 import math

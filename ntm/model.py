@@ -155,8 +155,8 @@ class NTM(SequenceModel):
             inputs: [B, T, I].
             mask: [B, T] or None. Where it is false a sequence does not step.
             initial_state: NTMState, or None for `initial_state(B)`.
-            steps: the number of steps to run, an integer scalar tensor; None for all steps up to the last one at which
-                the mask is true, or for all T. One compiled program serves every value.
+            steps: the number of steps to run, an integer scalar tensor. With None, the steps run up to the last one at
+                which the mask is true; without a mask, all T steps run. One compiled program serves every value.
 
         Returns:
             Logits [B, T, O].
@@ -169,7 +169,7 @@ class NTM(SequenceModel):
     def run(self, inputs, mask=None, initial_state=None, steps=None):
         """Like `call`, for code that is compiled as a whole. Returns the final state too.
 
-        `call` carries a compiled program of its own; `run` is a part of the caller's.
+        `call` runs a compiled program of its own. `run` becomes a part of the program that the caller compiles.
 
         Returns:
             Logits [B, T, O] and the final NTMState.

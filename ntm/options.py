@@ -34,7 +34,7 @@ class InitialValues:
     write_gate_bias: float = -4.0  # bias of the write heads' gates, before sigmoid; below 0 favours location
     write_sharpness_bias: float = 2.0  # bias of the write heads' sharpness, before softplus
     read_shift_bias: float = 0.0  # bias of the read heads' shift by +1, before softmax
-    write_shift_bias: float = 0.0  # bias of the write heads' shift by +1; 4 moves 0.96 of the weight on if S = 1
+    write_shift_bias: float = 0.0  # bias of the write heads' shift by +1; a bias of 4 moves 0.96 of the weight if S = 1
     memory_std: float = 1.0  # std of the initial values of a learned memory
     location_rows: bool = False  # whether each location of a learned memory has a row of its own
     write_peak: float = 6.0  # logit of location 0 minus the other locations' logits, in a learned write weighting

@@ -257,7 +257,7 @@ def moment(write_weightings, read_weightings, answer_at, step, heads):
     Args:
         write_weightings, read_weightings, answer_at: as for `memory_map`.
         step: an integer from 0 to T - 1.
-        heads: a dict from a head's title to a dict: all other arguments of `addressing` for this head.
+        heads: a dict from titles to dicts. Each of these dicts holds the other arguments of `addressing` for one head.
 
     Returns:
         Figure.

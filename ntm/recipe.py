@@ -1,4 +1,4 @@
-"""The recipe with which every seed of the copy task learns, for models that `fit` trains.
+"""The training recipe of the copy task, for models that `fit` trains. Every seed learns the task with it.
 
 experiment/presets.py takes these numbers from here. docs/recipe.md gives the reasons. experiment/trainer.py does two
 more things that no optimizer can do: it adds noise to the weights in every update, and it clips the gradient norm to a

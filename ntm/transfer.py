@@ -28,7 +28,8 @@ def with_locations(model: NTM, locations: int) -> NTM:
         raise ValueError(f"memory_locations={locations} is below the model's {present}")
     if locations > present and model.options["initial_values"].location_rows:
         raise ValueError(
-            f"memory_locations={locations} must be {present}: the model's location_rows has a row for each"
+            f"memory_locations={locations} must be {present}: with location_rows, the model has one trained row "
+            f"for each of its {present} locations"
         )
     longer = type(model)(**{**model.options, "memory_locations": locations})
     longer.build((None, None, model.input_size))

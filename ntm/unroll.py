@@ -38,8 +38,9 @@ def unroll(cell, inputs, initial_state, mask=None, steps=None):
         inputs: [B, T, I].
         initial_state: NTMState.
         mask: [B, T] or None. Where it is false the sequence does not step: its state stays, its output is 0.
-        steps: the number of steps to run, an integer scalar that may change between calls of one compiled program; None
-            for all steps up to the last one at which the mask is true, or for all T. Outputs after the last step are 0.
+        steps: the number of steps to run, an integer scalar that may change between calls of one compiled program. With
+            None, the steps run up to the last one at which the mask is true; without a mask, all T steps run. Outputs
+            after the last step are 0.
 
     Returns:
         Outputs [B, T, cell.output_size] and the final NTMState.
