@@ -103,7 +103,7 @@ def _parser(argv):
         help=f"make no run, but measure how long each kernel of an update takes, over {PROFILED_UPDATES} updates; the "
         "profiler's files go to DIR",
     )
-    machine = parser.add_argument_group("machine", "These options are no part of a run: give them to --resume again.")
+    machine = parser.add_argument_group("machine", "A run does not store these options: give them again with --resume.")
     machine.add_argument(
         "--device",
         choices=DEVICES,

@@ -105,7 +105,7 @@ def read_tensors(prefix):
 
 @contextlib.contextmanager
 def _without_pattern(prefix):
-    """Yields a path to the same files that TensorFlow's reader does not take for a pattern.
+    """Yields a path to a checkpoint's files. TensorFlow's reader does not take this path for a pattern.
 
     The reader expands *, ?, [ and a backslash in a path, and then finds no file.
     """

@@ -31,7 +31,7 @@ def start():
 
 
 def run(main: Callable):
-    """Runs a command in a process of its own, and ends the process with the exit status that `main` returns."""
+    """Runs a command as the only work of this process. Ends the process with the exit status that `main` returns."""
     signals.end_on_signals()
     sys.exit(main())
 

@@ -26,7 +26,8 @@ def choose_devices(device: str, mirrored: bool = False, number: int | None = Non
     updates differ from the CPU's by up to 4 %.
 
     Args:
-        device: one of DEVICES. With `mirrored` and no number, "auto" is all GPUs, else the CPU.
+        device: one of DEVICES. "auto" means all GPUs if `mirrored` is true and `number` is None; otherwise it means the
+            CPU.
         mirrored: whether the batches are divided over several devices of this process.
         number: the number of logical CPU devices to make; None for one. Needs `mirrored`.
 

@@ -62,13 +62,13 @@ class Evaluator:
                 task: the name of the task.
                 size: the size as text, see `size_text`.
                 length: the first number of the size, whatever its name is in the task.
-                if the size has several numbers: a key for each further number, with its name in the task.
                 sequences: the number of sequences.
                 bit_errors_per_sequence: wrong bits per sequence.
                 bit_error_rate: wrong bits divided by all bits of the answers.
                 exact_sequences: the fraction of sequences without a wrong bit.
                 bits_per_sequence: the cost in bits.
                 least_bits_per_sequence: the lowest achievable cost in bits.
+            A size of several numbers adds a key for each further number, named as in the task's `size_names`.
         """
         wrong, cost, optimal, bits = (tf.concat(values, 0).numpy() for values in zip(*self._results(size, seed)))
         return {

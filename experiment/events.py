@@ -48,7 +48,7 @@ class Events:
                 writer.close()
 
     def details(self) -> dict:
-        """The events in details/: a dict from their tags to their number and their last iteration, a list of two."""
+        """Summarises the events in details/: a dict from tags to lists [number of events, last iteration]."""
         return {tag: [len(iterations), max(iterations)] for tag, iterations in self._iterations.items()}
 
     def missing_details(self, expected: dict) -> dict:

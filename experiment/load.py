@@ -22,7 +22,7 @@ RESUMABLE = ("iterations", "stop_when_solved", "figures")  # the fields of `Conf
 
 @contextlib.contextmanager
 def refusing_config(run_dir):
-    """Turns the exceptions that a damaged config.json, or a task that cannot be loaded, causes into a RunError."""
+    """Raises RunError in place of the exceptions of a damaged config.json or of a task that cannot be loaded."""
     try:
         yield
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
@@ -138,8 +138,8 @@ def load_reference(prefix):
         The Task and the model.
 
     Raises:
-        CheckpointError: the checkpoint is missing or damaged, or it is not the reference's for the copy task; or a
-            weight is not finite.
+        CheckpointError: the checkpoint is missing or damaged, a weight is not finite, or it is not a checkpoint of the
+            reference for the copy task.
     """
     task, model = default_config(preset="reference").task, load_reference_checkpoint(prefix)
     _refuse_misfit(task, model, prefix)

@@ -13,7 +13,7 @@ from pathlib import Path
 from experiment.errors import CheckpointError
 
 NUMBER = 4  # bytes of a float32
-WEIGHT_COPIES = 4  # in training: the weights, their vector, the gradient and the optimizer's running means
+WEIGHT_COPIES = 4  # in training: the model's weights, `Trainer.weights`, the gradient, the optimizer's running means
 REPORT_BATCH = 100  # evaluation runs at most this many sequences at the same time
 
 

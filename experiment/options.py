@@ -1,7 +1,7 @@
 """Derives the options of train.py from the fields of the configuration.
 
 A field memory_width becomes the option --memory-width. Tasks share an option if they have fields of the same name.
-Models do too. A task in a file of the user's has its options if --task names it.
+Models do too. If --task names a class in a file (FILE:CLASS), the fields of this class become options too.
 """
 
 import argparse

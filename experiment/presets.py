@@ -34,8 +34,9 @@ PRESETS = {
     },
 }
 
-# The sizes in the paper's tables 1 to 3, unless they are 100 units and one head of each kind. For priority sort the
-# paper's NTM has a controller of two layers with 100 units each. Ours has one layer of 200.
+# The sizes in the paper's tables 1 to 3. Networks with 100 units and one head of each kind are left out, because these
+# are the defaults. For priority sort the paper's NTM has a controller of two layers with 100 units each. Ours has one
+# layer of 200.
 PAPER_MODELS = {
     ("copy", "lstm"): {"controller_units": 256},
     ("repeat-copy", "lstm"): {"controller_units": 512},

@@ -20,7 +20,7 @@ class Record(NamedTuple):
     config: dict  # the content of config.json
     rows: dict  # the rows of metrics.csv: from iterations to checksums, see `row_checksum`
     solved: dict | None  # the content of solved.json
-    details: dict  # from the tags of the events in details/ to their number and the last iteration, a list of two
+    details: dict  # from the tags of the events in details/ to lists [number of events, last iteration]
 
 
 def row_checksum(text: str) -> int:

@@ -45,13 +45,13 @@ def restore_rows(run_dir: Path, iteration: int, log_every: int, record: Record |
 
 
 def restore_solved(run_dir: Path, iteration: int, record: Record | None) -> dict | None:
-    """When the run solved its task, if it did by an iteration. Restores solved.json, and says so if it was damaged.
+    """Restores solved.json. Reports a file that was lost, changed or damaged.
 
     Args:
         run_dir, iteration, record: as in `restore_rows`.
 
     Returns:
-        As `read_solved`.
+        When the run solved its task, as `read_solved` returns it. None if it had not solved its task by `iteration`.
     """
     path, found = run_dir / "solved.json", read_solved(run_dir)
     damaged = path.exists() and found is None

@@ -16,7 +16,7 @@ SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
 
 class StopSignals:
-    """Notes the first of SIGNALS in a `with` block. A second signal has its usual effect.
+    """Notes the first signal in SIGNALS that arrives during a `with` block. A second signal has its usual effect.
 
     Python delivers signals to the main thread only. In another thread, the block notes nothing.
 

@@ -65,7 +65,7 @@ class Team:
                     raise ValueError(f"{member} has {name}={values.get(name)}, the chief has {chiefs.get(name)}")
 
     def broadcast(self, text: str = "") -> str:
-        """Sends a text from the chief to all processes, which all call this. Returns the chief's text."""
+        """Sends a text from the chief to all processes. All processes must call this. Returns the chief's text."""
         return self.gather(text if self.is_chief else "")[0]
 
     def broadcast_variables(self, variables: list):
@@ -78,7 +78,7 @@ class Team:
                 variable.assign(tf.cast(tf.reshape(part, variable.shape), variable.dtype))
 
     def gather(self, text: str) -> list:
-        """The texts of all processes, which all call this, in the order of the cluster."""
+        """Collects a text from each process. All processes must call this. Returns the texts in the cluster's order."""
         content, (rows, index) = text.encode(), (len(self.cluster.members), self.cluster.index)
         lengths = np.zeros(rows)
         lengths[index] = len(content)
@@ -103,7 +103,7 @@ class Team:
             return iteration
         chosen, *signals = self._sum(tf.constant(self._own_row([iteration, received]))).numpy().astype(int)
         for number in filter(None, signals):
-            # The default handlers are back after the chief's first signal.
+            # After its first signal the chief has the default handlers again. Raising a signal would then end it.
             if self.is_chief and signal.getsignal(number) not in (signal.SIG_DFL, signal.default_int_handler):
                 signal.raise_signal(number)
         return int(chosen)

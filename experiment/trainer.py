@@ -72,7 +72,8 @@ class Trainer:
         if weight_noise > 0:
             length = _NOISE_OFFSETS + self.weights.shape[0]
             noise = tf.random.stateless_normal([length], stream(seed, NOISE), alg="philox")
-            # A variable: a constant would be compiled in, and each seed would compile again.
+            # The table is a variable. A constant would become part of the compiled program, which would then be
+            # compiled again for each seed.
             self._noise = tf.Variable(weight_noise * noise, trainable=False)
         self._usual_norm = tf.Variable(1.0, name="usual_gradient_norm")
         self.iteration = tf.Variable(0, name="iteration")
@@ -131,8 +132,9 @@ class Trainer:
     def _advance_arguments(self, iteration):
         """The arguments of `_train_to`.
 
-        The seed and the number of updates so far are arguments. A constant would be compiled in, and each seed would
-        compile again. An int32 variable cannot be part of a program on a GPU: TensorFlow keeps it in the CPU's memory.
+        The seed and the number of updates so far are arguments. A constant would become part of the compiled
+        program, which would then be compiled again for each seed. An int32 variable cannot be part of a program on a
+        GPU: TensorFlow keeps it in the CPU's memory.
         """
         return tf.constant(iteration), tf.identity(self.iteration), tf.identity(self.seed)
 
@@ -151,8 +153,8 @@ class Trainer:
 
         variables = self.model.trainable_variables
         self.weights.assign(_flatten(variables))
-        # The seed is a loop variable. If it were constant in the loop, XLA would compile in the offsets of the noise,
-        # and would compile again for each seed.
+        # The seed is a loop variable. If it were constant in the loop, the offsets of the noise would become constants
+        # of the compiled program, which would then be compiled again for each seed.
         start = first, fold_in(stream_seed, first), tf.identity(self._totals), True, tf.identity(self._gradient)
         iteration, _, totals, finite, gradient = tf.while_loop(go_on, update, start)
         self._gradient.assign(gradient)

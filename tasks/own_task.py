@@ -97,7 +97,11 @@ def _check_batch(task_class, path):
 
 
 def _describe(error, path):
-    """An exception in one line, with the last line of the file that took part in it."""
+    """The type and the message of an exception, as one line of text.
+
+    If the exception comes from the file `path`, the text ends with a line number: the line of the syntax error, or the
+    last line of the file in the traceback.
+    """
     if isinstance(error, SyntaxError) and error.filename == str(path):
         line = error.lineno
     else:
