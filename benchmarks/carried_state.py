@@ -17,11 +17,11 @@ with start():
     from experiment.seeds import REPORT, stream
     from ntm import NTM
 
-AVERAGED = 1000  # iterations at the end of each tenth of the run; the printed metrics are means over them
+AVERAGED = 1000  # the printed metrics are means over this many iterations, at the end of each tenth of the run
 
 
 class CarryingNTM(NTM):
-    """An NTM for batch size 1 whose controller starts with its final state of the previous sequence."""
+    """An NTM for batch size 1 whose controller starts in the state in which the previous sequence ended."""
 
     def build(self, input_shape):
         super().build(input_shape)
@@ -57,7 +57,7 @@ def main(argv=None) -> int:
 
 
 def train(trainer, seed: int, iterations: int):
-    """Trains and prints the metrics at the end of each tenth of the iterations."""
+    """Trains a model. Prints its metrics at the end of each tenth of the iterations."""
     for tenth in range(1, 11):
         iteration = iterations * tenth // 10
         trainer.advance(iteration - AVERAGED)

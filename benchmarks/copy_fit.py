@@ -1,4 +1,7 @@
-"""Counts the sequences after which examples/copy_fit.py copies length 20: `python -m benchmarks.copy_fit --seeds=5`."""
+"""Counts the training sequences that examples/copy_fit.py needs before it copies length 20 without an error.
+
+`python -m benchmarks.copy_fit --seeds=5` counts them for five seeds.
+"""
 
 import sys
 from pathlib import Path
@@ -13,10 +16,12 @@ PERIOD = 500  # training sequences between two tests
 
 
 def main(argv=None) -> int:
-    parser = Parser(prog="benchmarks.copy_fit", description=__doc__.partition(":")[0])
+    parser = Parser(prog="benchmarks.copy_fit", description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=whole_number(1), default=5, help="seeds 0 to N - 1 (%(default)s)", metavar="N")
-    parser.add_argument("--most", type=whole_number(1), default=20_000, help="stop after N (%(default)s)", metavar="N")
-    parser.add_argument("--batch-size", type=whole_number(1), default=1, help="of fit (%(default)s)", metavar="B")
+    parser.add_argument(
+        "--most", type=whole_number(1), default=20_000, help="stop after N sequences (%(default)s)", metavar="N"
+    )
+    parser.add_argument("--batch-size", type=whole_number(1), default=1, help="batch of fit (%(default)s)", metavar="B")
     arguments = parser.parse_args(argv)
     for seed in range(arguments.seeds):
         trained, wrong = sequences_until_solved(seed, arguments.batch_size, arguments.most)
@@ -25,10 +30,15 @@ def main(argv=None) -> int:
 
 
 def sequences_until_solved(seed: int, batch_size: int, most: int) -> tuple[int, float]:
-    """Trains the model of the example until it makes no wrong bit in 1,000 sequences of length 20.
+    """Trains the model of the example until it makes no wrong bit in a test: 1,000 sequences of length 20.
+
+    Args:
+        seed: determines the model and the sequences.
+        batch_size: the batch size of `fit`.
+        most: training stops after this many sequences, even if the test still finds wrong bits.
 
     Returns:
-        The number of training sequences, and the mean number of wrong bits per sequence of the last test.
+        The number of training sequences, and the mean number of wrong bits per sequence in the last test.
     """
     source = EXAMPLE.read_text()
     example = {}

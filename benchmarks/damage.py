@@ -55,7 +55,7 @@ def damage_file(path: Path, rng: random.Random) -> str:
 
 
 def damage_config(path: Path, rng: random.Random):
-    """Changes, adds or removes a value of a config.json."""
+    """Changes, adds or removes a value of a config.json, or replaces its whole content."""
     config = json.loads(path.read_text())
     section = config
     if rng.random() < 0.7:
@@ -79,7 +79,7 @@ def _number(value):
 
 
 def make_places(root: Path):
-    """Makes the files that PATHS names."""
+    """Empties a directory. Then makes the file and the links that PATHS names."""
     for entry in root.iterdir():
         shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
     (root / "file").write_text("")

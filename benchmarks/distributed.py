@@ -1,8 +1,8 @@
 """Checks training on several devices and processes: `python -m benchmarks.distributed --check=losses`.
 
-losses   compares the updates of two devices with those of one, and two processes with two devices, for several tasks
-kills    kills a random process of a run at a random moment, many times, and resumes the run
-speed    compares two processes, pinned to a core each, with one process on one core
+losses   compares two devices with one device, and two processes with two devices, update by update, for several tasks
+kills    kills a random process of a run at a random moment and resumes the run, many times
+speed    compares two processes, each pinned to a core of its own, with one process on one core
 sweep    compares six seeds on two Dask workers with six seeds without Dask, and kills a worker during further sweeps
 """
 
@@ -51,7 +51,7 @@ def main(argv=None) -> int:
 
 
 def check_losses(arguments) -> int:
-    """Compares two replicas with one."""
+    """Compares two devices with one device, and two processes with two devices."""
     team = form_team("mirrored", "cpu", 2, "benchmarks.distributed")
     size = arguments.batch_size or 32
     for name, (task, model) in SETTINGS.items():
@@ -64,11 +64,11 @@ def check_losses(arguments) -> int:
 
 
 def _compare_updates(name, config, team, updates):
-    """Prints how far two devices differ from one.
+    """Prints how far two devices differ from one device.
 
-    The rounding of sums differs. Training amplifies a difference of rounding size without limit, in one process too: a
-    trainer whose initial weights differ by rounding shows how fast. Each update by itself is compared from equal
-    weights.
+    Two devices round sums differently, and training amplifies such a small difference without limit. A trainer on one
+    device shows how fast: its initial weights are changed by 1e-7 of their size, as by rounding. Each update is also
+    compared by itself: then it starts from equal weights.
     """
     one, two, single = build_trainer(config), build_trainer(config, team=team), build_trainer(config, team=team)
     moved = build_trainer(config)
@@ -100,7 +100,7 @@ def _vector(gradients):
 
 
 def _compare_processes(name, options, size, arguments):
-    """Prints how far two processes differ from two devices of one process."""
+    """Prints how far a run of two processes differs from a run of one process with two devices."""
     root = Path(arguments.dir)
     common = [*options, f"--batch-size={size}", f"--iterations={arguments.updates}", "--log-every=1"]
     mirrored, workers = root / f"{name}-mirrored-{time.time_ns()}", root / f"{name}-workers-{time.time_ns()}"
@@ -113,7 +113,11 @@ def _compare_processes(name, options, size, arguments):
 
 
 def check_kills(arguments) -> int:
-    """Kills processes. Returns 1 if a process did not end well or a run ended in other numbers."""
+    """Kills processes and resumes their runs.
+
+    Returns:
+        1 if a process did not end as `kill_one` demands, or if a resumed run differs from a run without a kill; else 0.
+    """
     root = Path(arguments.dir)
     common = [*SMALL, f"--iterations={arguments.updates}", "--log-every=20", "--checkpoint-every=100"]
     whole = root / f"whole-{time.time_ns()}"
@@ -145,8 +149,9 @@ def kill_one(options: list, victim: int, moment: float, limit: float = 60.0) -> 
         limit: seconds within which the other process must end.
 
     Returns:
-        The seconds after which the other process ended, and its message. None in place of the seconds if it did not end
-        within the limit, or without one line that names the victim, although the victim had not ended by itself.
+        The seconds after which the other process ended, and its message. None in place of the seconds is a failure:
+        the other process did not end within the limit, or it failed in another way than with status 1 and one line that
+        names the victim. The way does not matter if the victim had ended by itself before the kill.
     """
     started = processes.start_workers(options)
     (lost, address), (other, _) = started[victim], started[1 - victim]
@@ -168,7 +173,7 @@ def kill_one(options: list, victim: int, moment: float, limit: float = 60.0) -> 
 
 
 def check_speed(arguments) -> int:
-    """Prints updates per second of one process and of two, in alternation."""
+    """Measures one process and two processes in alternation. Prints their updates per second."""
     root, size = Path(arguments.dir), arguments.batch_size or 64
     common = [f"--batch-size={size}", f"--iterations={arguments.updates}", f"--log-every={arguments.updates // 2}"]
     ratios = []
@@ -188,7 +193,7 @@ def check_speed(arguments) -> int:
 
 
 def check_sweep(arguments) -> int:
-    """Returns 1 if a sweep on Dask ends in other rows than a sweep without it."""
+    """Compares sweeps on Dask with a sweep without Dask. Returns 1 if their rows differ, else 0."""
     import distributed
 
     sweep.SNAPSHOT_SECONDS = 2
@@ -215,7 +220,7 @@ def check_sweep(arguments) -> int:
 
 
 def _rows(arguments, name, client=None):
-    """The rows of a sweep over six seeds, without the time that they took."""
+    """The rows of a sweep over six seeds. Their column "seconds", which varies, is set to 0."""
     root = Path(arguments.dir).resolve() / f"{name}-{time.time_ns()}"
     options = (*SMALL, f"--iterations={arguments.updates}", "--log-every=20", "--checkpoint-every=100")
     jobs = [sweep.Job(root / f"seed-{seed}", seed, options, 100) for seed in range(6)]

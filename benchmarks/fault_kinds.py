@@ -1,4 +1,7 @@
-"""The faults of faults.py that need no process of their own. A method makes a try and returns its ending and why."""
+"""The faults of faults.py that need no process of their own.
+
+Each public method of Kinds makes one try. It returns the ending, one of faults.ENDINGS, and a text that explains it.
+"""
 
 import contextlib
 import errno
@@ -29,7 +32,7 @@ from experiment import (
 )
 
 ITERATIONS, INTERRUPTED_AT = 600, 340
-GO_ON = [f"--iterations={ITERATIONS}", "--no-stop-when-solved", "--no-figures"]  # what damage could have changed
+GO_ON = [f"--iterations={ITERATIONS}", "--no-stop-when-solved", "--no-figures"]  # damage may have changed these
 DISK_BYTES = 4_000_000
 ERRORS = [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT, errno.EACCES]
 
@@ -90,7 +93,7 @@ class Kinds:
         return "identical" if same else "other", f"{way} {path}: {outcome}"
 
     def options(self, rng: random.Random):
-        """Runs a random command line. An accepted one ends before it trains."""
+        """Runs a random command line. A command line that is accepted ends before training."""
         command = rng.choice([train, train, evaluate])
         damage.make_places(self._places)
         runs = self._places / "runs"
@@ -111,7 +114,7 @@ class Kinds:
         return "identical" if outcome.status == 0 and not outcome.err else "other", f"{arguments}: {outcome}"
 
     def write(self, rng: random.Random):
-        """Lets the n-th write of a run fail, then resumes the run."""
+        """Lets one random write of a run fail, then resumes the run."""
         model = rng.choice(list(MODELS))
         shutil.rmtree(self._run, ignore_errors=True)
         number, code = rng.choice([*range(1, 12), rng.randrange(150)]), rng.choice(ERRORS)
@@ -120,7 +123,10 @@ class Kinds:
         return self._judge_resumed(outcome, self._run, model, f"write {number} fails with {code}")
 
     def disk(self, rng: random.Random):
-        """Fills the disk at a random moment, frees it, and resumes the run."""
+        """Lets a small disk get full at a random moment, frees it, and resumes the run.
+
+        If no small disk could be mounted, does what `write` does.
+        """
         if self._disk is None:
             return self.write(rng)
         model, run_dir = rng.choice(list(MODELS)), self._disk / "run"
@@ -165,12 +171,12 @@ class Kinds:
         return "identical" if good and not wrong else "other", f"{way} {path}"
 
     def _copy(self, rng):
-        """A copy of a finished or an interrupted run. Returns its model and its directory."""
+        """Copies a finished or an interrupted run. Returns its model and the directory of the copy."""
         model = rng.choice(list(MODELS))
         return model, copy_run(rng.choice(self._bases[model]), self._run)
 
     def _judge_resumed(self, outcome, run_dir, model, what):
-        """Judges a command that may have failed, and the command that resumes its run, or starts it again."""
+        """Resumes a run, or starts it again, after a command that may have failed. Judges both commands."""
         if outcome.status != 0 and not outcome.refused:
             return "other", f"{what}: {outcome}"
         again = self._laboratory.resume(run_dir)
@@ -180,7 +186,7 @@ class Kinds:
         return ("other", why) if ending != "identical" else ("refused" if outcome.status else "identical", why)
 
     def _judge(self, outcome, run_dir, model, what):
-        """The ending of a command that resumed a run."""
+        """Judges a command that resumed a run."""
         if outcome.refused:
             return "refused", ""
         why = f"{what}: {outcome}"
@@ -199,7 +205,7 @@ class Kinds:
 
 
 def _parser(command):
-    """The parser of a command. The options of train.py depend on the task that its arguments name."""
+    """The parser of a command. train.py has more options if --task names a class in a file; here, none does."""
     return command._parser([]) if command is train else command._parser()
 
 
@@ -228,7 +234,7 @@ def _fail():
 
 @contextlib.contextmanager
 def _failing_write(number, code):
-    """Lets one of the calls that write fail."""
+    """Lets one call of the functions that write fail: the call with this number, with this error code."""
     calls = iter(range(1, 10**9))
 
     def failing(function, error):

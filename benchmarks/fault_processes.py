@@ -1,7 +1,7 @@
 """The faults of faults.py that need a process: kills, signals and broken standard streams.
 
-The processes are forked from one that has imported TensorFlow, which saves the import. Each fork then does all that
-`python train.py` does.
+Each process is a fork of a process that has imported TensorFlow already, because the import takes seconds. The fork
+then does everything that `python train.py` does.
 """
 
 import multiprocessing
@@ -90,7 +90,7 @@ class Processes:
         return process, run_dir
 
     def _wait(self, process, run_dir, rng):
-        """Waits until a random moment: of the start in a quarter of all cases, else of the training."""
+        """Waits until a random moment: during the start in a quarter of all cases, otherwise during training."""
         if rng.random() < 0.25:
             time.sleep(rng.uniform(0, 4))
             return
@@ -119,14 +119,14 @@ class Processes:
             self._laboratory.train(whole, model, ITERATIONS)
             self._expected[key] = content(whole)
         found, expected = content(run_dir), self._expected[key]
-        # A signal adds a checkpoint, with its histograms, at an iteration that has none without the signal.
+        # A signal adds a checkpoint and its histograms. The run without a fault has no histograms at that iteration.
         found["details"] = [(step, tag) for step, tag in found["details"] if step % 100 == 0]
         different = [name for name in expected if found[name] != expected[name]]
         return ("other", f"{different} differ after {what}: {again}") if different else ("identical", "")
 
 
 def _command(directory, broken, trains, arguments):
-    """Runs train.py in a forked process, with its streams in files of a directory or broken."""
+    """Runs train.py in a forked process. Each of its output streams goes to a file in `directory`, or is broken."""
     if not trains:
         Trainer.advance = laboratory.count_up
     for descriptor, name in ((1, "out"), (2, "err")):

@@ -2,7 +2,7 @@
 
 A try ends in one of four ways:
 
-identical       the command went on, and all results are those of a run without the fault
+identical       the command went on, and all results equal the results of a run without the fault
 said            the command went on, lost rows or events that the fault had destroyed, and said so
 refused         the command ended with one line that names the file or the option, and exit status 1 or 2
 other           anything else: a traceback, a hang, wrong weights, a silent loss. Each is printed.
@@ -42,7 +42,7 @@ ENDINGS = ("identical", "said", "refused", "other")
 
 
 def main(argv=None) -> int:
-    """Runs the command line `argv`. Returns 0, or 1 if a try ended in another way."""
+    """Runs the command line `argv`. Returns 1 if a try had the ending "other", else 0."""
     parser = Parser(prog="benchmarks.faults", description=__doc__.splitlines()[0])
     parser.add_argument("--tries", type=whole_number(1), default=1000, metavar="N", help="number of tries (1000)")
     parser.add_argument("--seed", type=whole_number(0), default=0, metavar="N", help="determines the faults (0)")
@@ -64,7 +64,7 @@ def main(argv=None) -> int:
 
 
 def inject(kinds: list, tries: int, seed: int, laboratory: Laboratory) -> dict:
-    """Makes the tries. Returns how many ended in which way: a dict from kinds to Counters."""
+    """Makes the tries. Returns how many tries had each ending: a dict from kinds to Counters."""
     total = sum(SHARES[kind] for kind in kinds)
     numbers = {kind: max(1, round(tries * SHARES[kind] / total)) for kind in kinds}
     order = [kind for kind in kinds for _ in range(numbers[kind])]

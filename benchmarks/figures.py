@@ -69,14 +69,14 @@ def memory_map(seen):
 
 
 def learning_curves(metrics: dict, solved: int):
-    """The learning curves of a run up to 5 times the number of sequences at which it was solved."""
+    """The learning curves of a run. They end at 5 times `solved`, the number of sequences that solved the task."""
     shown = metrics["sequences"] <= 5 * solved
     columns = (metrics[name][shown] for name in ("sequences", "loss", "hamming_distance"))
     return plots.learning_curves(*columns, solved)
 
 
 def frames_of_learning(trainer, seed, iterations: float):
-    """Trains and observes one sequence every UPDATES_PER_FRAME updates.
+    """Trains. Observes the same sequence at the start and after every UPDATES_PER_FRAME updates.
 
     Args:
         trainer: Trainer.

@@ -1,8 +1,8 @@
 """Compares the CPU with the GPU of this machine in under 10 minutes: `python -m benchmarks.gpu_check`.
 
-It needs a GPU and `pip install "tensorflow[and-cuda]"`. It trains copy on both and compares the losses of the first
-updates. Then it prints a Markdown table with the time of an update at several batch sizes and memory sizes, which is
-the table of docs/scale.md.
+It needs a GPU and `pip install "tensorflow[and-cuda]"`. It trains copy on both devices and compares the losses
+of the first updates. Then it prints the table of docs/scale.md: the time of an update at several batch sizes and memory
+sizes.
 """
 
 import json
@@ -24,11 +24,12 @@ with start():
     from experiment.metrics_file import read_metrics
 
 ROOT = Path(__file__).resolve().parent.parent
-CELLS = [(size, locations) for locations in (128, 8192) for size in (1, 16, 256)]  # batch size, N
-UPDATES = 100  # whose losses are compared
-AGREEING, TOLERANCE = 50, 1e-4  # Later, training amplifies the differences of rounding.
+CELLS = [(size, locations) for locations in (128, 8192) for size in (1, 16, 256)]  # pairs of batch size and N
+UPDATES = 100  # updates whose losses are compared
+# The losses of the first AGREEING updates may differ by TOLERANCE. Later, training amplifies rounding differences.
+AGREEING, TOLERANCE = 50, 1e-4
 _LIMITS = {"gpu": 150, "cpu": 270}  # seconds for all cells on a device
-_CELL_SECONDS = 5  # of measured updates in a cell, about
+_CELL_SECONDS = 5  # updates of about this total time are measured in a cell
 
 
 def main(argv=None) -> int:

@@ -97,7 +97,7 @@ def _memory():
 
 
 def _peak(location, weight):
-    """A weighting [N] with this weight at one location and equal weights elsewhere."""
+    """A weighting [N] with the weight `weight` at one location and equal weights at all others."""
     weighting = np.full([LOCATIONS], (1 - weight) / (LOCATIONS - 1))
     weighting[location] = weight
     return weighting

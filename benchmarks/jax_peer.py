@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-os.environ["JAX_PLATFORMS"] = "cpu"  # the table compares cores; a GPU would also compute products in less precision
+os.environ["JAX_PLATFORMS"] = "cpu"  # the table is of CPU cores, and products are less precise on a GPU
 
 import jax
 import jax.numpy as jnp
@@ -65,7 +65,7 @@ def address(memory, previous, parameters):
 
 
 def step(weights, state, inputs):
-    """One time step of one sequence. Returns the next State and what the output layer sees, [U + W]."""
+    """One time step of one sequence. Returns the next State and the input of the output layer, [U + W]."""
     W = state.memory.shape[0]
     fed_back = jnp.concatenate([state.read_vector, state.output]) @ weights["controller/recurrent_kernel"]
     gates = inputs @ weights["controller/kernel"] + fed_back + weights["controller/bias"]

@@ -1,4 +1,4 @@
-"""Times updates of the Trainer and of benchmarks/jax_peer.py in alternation, after a comparison of their results.
+"""Compares the results of the Trainer and of benchmarks/jax_peer.py, then times their updates in alternation.
 
 `python -m benchmarks.jax_speed BATCH_SIZE` is a worker that runs the Trainer as train.py does.
 """
@@ -71,7 +71,7 @@ def largest_difference(model, batch) -> float:
         batch: Batch of a task.
 
     Returns:
-        The largest difference of logits and of gradients, relative to the largest value of its tensor.
+        The largest difference in a logit or a gradient, relative to the largest value of the same tensor.
     """
     from benchmarks import jax_peer  # needs JAX
 
@@ -117,7 +117,7 @@ def lengths_of_updates(task) -> dict:
 
 @contextlib.contextmanager
 def _workers(weights, batch_size):
-    """Starts the workers for a batch size: a dict from (program, number of cores: "1" or "all") to a Worker."""
+    """Starts the workers for a batch size. Yields a dict from (program, cores) to Workers. Cores: "1" or "all"."""
     cores = {"all": None}
     if (core := one_core()) is not None:
         cores = {"1": core, **cores}
@@ -158,7 +158,8 @@ def _compare(batch_size, updates, workers, repeats):
 
     forms = [ONE_PROGRAM, f"{ONE_PROGRAM}, remat"]
     if len(updates) > 1:
-        # Programs for 20 lengths compile for minutes, so they are made only with or only without remat, as is faster.
+        # The programs for 20 lengths compile for minutes. They are therefore made for one form only: with remat or
+        # without it, whichever is faster when one program serves all lengths.
         once = times(forms, 1)
         faster, _ = min(once, key=once.get)
         forms.append(faster.replace(ONE_PROGRAM, EACH_LENGTH))
@@ -166,7 +167,9 @@ def _compare(batch_size, updates, workers, repeats):
 
 
 def in_turns(jobs, repeats) -> dict:
-    """Runs jobs one at a time, in rounds. The first run of each job is not measured: all workers compile at once.
+    """Runs jobs one at a time, in rounds.
+
+    First, every job runs once, all workers at the same time. These runs compile and are not measured.
 
     Args:
         jobs: a dict from any key to (Worker, the job).
@@ -209,7 +212,12 @@ def _rows(case, times):
 
 
 def _make_updates(batch_size, updates):
-    """Makes a function that lets a new Trainer make its first updates. `updates` is as for `_compare`, in pairs."""
+    """Makes a Trainer. Returns a function that lets it make its first updates.
+
+    Args:
+        batch_size: B.
+        updates: pairs of a length and a number of updates, sorted.
+    """
     (low, _), (high, _) = updates[0], updates[-1]
     trainer = make_trainer(batch_size, low if low == high else None)
 

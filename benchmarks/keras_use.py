@@ -16,7 +16,7 @@ from ntm import NTM, NTMCell, NTMLayer
 from tasks import CopyTask
 
 CALLS = 20  # per repeat
-LENGTH = 20  # of the copied sequences: 42 steps
+LENGTH = 20  # vectors in each copied sequence, which has 42 steps
 
 
 def keras_use(repeats):
@@ -40,7 +40,7 @@ def keras_use(repeats):
     many = np.tile(inputs, [10, 1, 1])
     predicted = median_time(lambda: model.predict(many, batch_size=100, verbose=0), repeats)
     yield Row("model.predict, 10 batches of 100, per sequence", predicted, "ms", predicted / evaluated, "Evaluator")
-    dense = keras.Sequential([keras.layers.Dense(8)])  # what Keras itself takes
+    dense = keras.Sequential([keras.layers.Dense(8)])  # shows the time that Keras itself takes
     alone = 10 * median_time(lambda: dense.predict(inputs, batch_size=100, verbose=0), repeats)
     yield Row("predict of a Dense layer alone, per sequence", alone, "ms", alone / evaluated, "Evaluator")
 
@@ -64,7 +64,7 @@ def _milliseconds(function, inputs, repeats):
 
 
 def _fit_time(model, task, repeats):
-    """Milliseconds per update of `fit`, the first epoch not counted."""
+    """Milliseconds per update of `fit`. The first epoch is not counted."""
     batch = task.batch(stream(1, REPORT), 16 * CALLS, LENGTH)
     inputs, targets = batch.inputs.numpy(), batch.targets.numpy()
     model.compile("rmsprop", keras.losses.BinaryCrossentropy(from_logits=True))
@@ -79,7 +79,7 @@ def _fit_time(model, task, repeats):
 
 
 def _layers(inputs, repeats):
-    """Times each layer's outputs and all gradients at batch 1. Eager code calls a tf.function."""
+    """Times the outputs and all gradients of each layer at batch 1, in a tf.function that eager code calls."""
     times = {}
     layers = {
         "ntm.NTMLayer": NTMLayer(return_sequences=True),
@@ -101,7 +101,7 @@ def _layers(inputs, repeats):
 
 
 def _imports(repeats):
-    """Imports in new processes, in alternation. A first pair is not measured."""
+    """Times the two imports in new processes, in alternation. The first pair is not measured."""
     times = {"import keras": [], "import ntm": []}
     for _ in range(repeats + 1):
         for statement, seconds in times.items():

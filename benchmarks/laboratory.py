@@ -1,8 +1,8 @@
-"""Runs of train.py and evaluate.py in one process, for faults.py: a command takes milliseconds, not seconds.
+"""Runs train.py and evaluate.py inside one process, for faults.py. A command then takes milliseconds, not seconds.
 
-Everything that reads and writes files is the code of the commands. Nothing is evaluated. In place of the compiled
-update, `count_up` changes all variables: it needs no compilation, and later values depend on earlier ones just the
-same. The models are small: an untrained one is as good as another for finding faults.
+The code that reads and writes files is the code of the commands. `Fingerprint` replaces the evaluation. `count_up`
+replaces the compiled update: it changes all variables without compilation. As in training, each value depends on
+earlier values. The models are small, because finding faults needs no model that has learned its task.
 """
 
 import base64
@@ -31,13 +31,13 @@ MODELS = {
     "lstm": ["--model=lstm", "--controller-layers=1"],
     "ntm-lstm": ["--memory-locations=9", "--memory-width=5"],
 }
-PNG = base64.b64decode(  # one pixel, in place of the figures, which take seconds
+PNG = base64.b64decode(  # one pixel; it replaces the figures, which take seconds to draw
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
 )
 
 
 class TooLargeError(Exception):
-    """A command line was accepted that asks for a model too large for this program."""
+    """An accepted command line asks for a model that is too large for this program."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Outcome:
 
 @contextlib.contextmanager
 def small_runs():
-    """In the `with` block, runs do less at their end and at checkpoints, and each counts as solved at SOLVED_AT."""
+    """In a `with` block, runs work less at checkpoints and at their end. Each counts as solved at SOLVED_AT."""
     with (
         mock.patch.object(solved, "SEQUENCES", 2),
         mock.patch.object(CopyTask, "report_sizes", ((3,),)),
@@ -86,7 +86,7 @@ def _solve(self, metrics):
 
 
 def count_up(trainer, iteration: int) -> bool:
-    """In place of `Trainer.advance`: each value depends on the previous one and on the iteration."""
+    """Replaces `Trainer.advance`. Each new value depends on the previous value and on the iteration."""
     updates = iteration - int(trainer.iteration)
     for variable in trainer.variables().values():
         if variable.dtype in (tf.float32, "float32"):
@@ -100,7 +100,7 @@ class Laboratory:
     """Runs commands in this process. It changes the commands in its `with` block only.
 
     Attributes:
-        trains: whether the runs make real updates, in place of `count_up`.
+        trains: whether the runs make real updates instead of calling `count_up`.
     """
 
     def __init__(self):
@@ -171,7 +171,7 @@ def all_variables(trainer) -> list:
 
 
 class Fingerprint:
-    """In place of an Evaluator: "measures" a number that depends on all weights."""
+    """Replaces Evaluator. "Measures" a number that depends on all weights."""
 
     def __init__(self, model, *arguments, **options):
         self._model = model

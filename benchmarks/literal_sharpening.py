@@ -1,7 +1,8 @@
 """Does training reach NaN with the reference's form of sharpening, and never with ours?
 
-Trains the reference preset with each form of equation (9), in float32, seed by seed, until an update is not finite or
-until the last iteration: `python -m benchmarks.literal_sharpening --max-length=20 --seeds=3`.
+`python -m benchmarks.literal_sharpening --max-length=20 --seeds=3` trains the reference preset with each form of
+equation (9), in float32, one seed after the other. A training ends when an update is not finite, or at the last
+iteration.
 """
 
 import sys

@@ -54,7 +54,8 @@ def update_time(repeats: int, optimizer=None, **options) -> float:
     trainer.advance(2)
     begin = time.perf_counter()
     trainer.advance(4)
-    # Updates are slow only in settings with a fixed length. A few updates are then enough.
+    # Updates are slow only in settings with a fixed length. A few updates are then enough, because all take the same
+    # time.
     count = 4 if (time.perf_counter() - begin) / 2 > 0.1 else UPDATES
 
     def advance():

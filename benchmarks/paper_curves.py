@@ -8,8 +8,8 @@ from experiment.evaluation import Evaluator
 from experiment.seeds import REPORT, stream
 from ntm import plots
 
-# Values of the paper's curves: thousands of training sequences, and bits per sequence. Its plots are given as pictures
-# alone. Readers have read these values off the pictures, to about a tenth of the axis.
+# Values of the paper's curves: thousands of training sequences, and bits per sequence. The paper has its plots
+# only as pictures. These values were read off the pictures, to about a tenth of the axis.
 PUBLISHED = {
     3: {"lstm": ([100, 200, 600], [4.8, 2.1, 0.5]), "ntm-lstm": ([100], [0]), "ntm-feedforward": ([100], [0])},
     7: {
@@ -40,11 +40,11 @@ PUBLISHED_ITEMS = {
     "ntm-feedforward": ([6, 10, 15, 20], [0, 0, 1.4, 8.0]),
 }
 ITEMS = (6, 8, 10, 12, 15, 20)
-SPAN = 1000  # sequences over which each point of a curve is a mean
+SPAN = 1000  # each point of a curve is a mean over this many sequences
 
 
 def learning_curves(runs, sequences, *, number, task, limits):
-    """Bits per sequence in training, noise on the weights included, on the axes of a figure of the paper."""
+    """Bits per sequence in training, measured with the noise on the weights. The axes are the paper's."""
     curves = runs.curves(task)
     for model, seeds in curves.items():
         for seen, bits in seeds:
@@ -55,7 +55,7 @@ def learning_curves(runs, sequences, *, number, task, limits):
 
 
 def _means(seen, bits):
-    """A learning curve in thousands of sequences, with one point for SPAN sequences."""
+    """A learning curve in thousands of sequences, with one point for every SPAN sequences."""
     group = np.ceil(seen / SPAN)
     return np.array([(seen[group == g].max() / 1000, bits[group == g].mean()) for g in np.unique(group)]).T
 

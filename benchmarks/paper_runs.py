@@ -36,7 +36,14 @@ class Runs:
         return found
 
     def network(self, task: str, models: tuple = NTMS):
-        """The Task and the trained model of the first run of a task, of the first of these models that has a run.
+        """Loads the first run of a task.
+
+        Args:
+            task: the task's name.
+            models: names of models. The first model that has a run of this task is used.
+
+        Returns:
+            The Task and the trained model.
 
         Raises:
             MissingRunError: there is none.
@@ -48,7 +55,7 @@ class Runs:
         raise MissingRunError(f"{', '.join(map(str, self._roots))} holds no run of {task}, {' or '.join(models)}")
 
     def networks(self, task: str):
-        """Yields for every run of a task the name of its model, the Task and the trained model.
+        """Loads all runs of a task. Yields the model's name, the Task and the trained model of each run.
 
         Raises:
             MissingRunError: there is none.
@@ -59,7 +66,7 @@ class Runs:
                 yield model, *load_run(directory)
 
     def curves(self, task: str) -> dict:
-        """Learning curves: a dict from models to lists of pairs of sequences [K] and bits per sequence [K].
+        """Learning curves: a dict from models to lists of pairs: sequences [K], bits per sequence [K].
 
         Raises:
             MissingRunError: there is no run of this task.

@@ -40,7 +40,7 @@ def repeat_copy_beyond(runs, sequences):
 
 
 def count_repetitions(task, model, size: tuple, sequences: int):
-    """Counts, for each repetition, the sequences in which its bits are exact and in which an end marker follows it.
+    """Counts, for each repetition, the sequences with exact bits and the sequences with an end marker after it.
 
     Args:
         task: RepeatCopy.
@@ -103,7 +103,8 @@ def context_overlap(bits, weightings, context: int):
         context: the number of bits of a context.
 
     Returns:
-        Two numbers from 0 to 1: means over pairs of steps of the cosine between the weightings.
+        Two numbers from 0 to 1: the mean cosine between the weightings of two steps, first for pairs of steps with the
+        same context, then for all other pairs.
     """
     steps = range(context, bits.shape[1])
     contexts = np.stack([bits[:, t - context : t] @ 2 ** np.arange(context) for t in steps], axis=1)
@@ -167,7 +168,7 @@ def fit_locations(priorities, weightings):
 
     Returns:
         The function's slope and its value at priority 0, and the correlation of priorities and locations. Locations are
-        counted from half a turn before their circular mean, so that the end of the memory cuts no cluster of them.
+        counted from half a turn before their circular mean, so that the end of the memory splits no cluster.
     """
     count = weightings.shape[-1]
     locations = weightings.argmax(axis=-1).ravel()

@@ -1,4 +1,4 @@
-"""Starts processes that train together on this machine, kills one of them, and compares runs."""
+"""Starts processes that train together on this machine, waits for them, and compares runs."""
 
 import json
 import os
@@ -51,7 +51,7 @@ def start_workers(options: list, number: int = 2, cores: list | None = None) -> 
     Args:
         options: the options of train.py, without --distribute.
         number: the number of processes.
-        cores: the only core that each process may use; None for all.
+        cores: a list with one core for each process, the only core that it may use; None for all cores.
     """
     addresses = free_addresses(number)
     started = []

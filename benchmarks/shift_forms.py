@@ -9,7 +9,7 @@ import tensorflow as tf
 from benchmarks.measure import Row, median_time
 from ntm.addressing import shift
 
-_MIN_SECONDS = 0.05  # shortest timed call: the overhead of a call is 0.1 ms
+_MIN_SECONDS = 0.05  # a timed call takes at least this long, because the overhead of a call is 0.1 ms
 
 
 def shifts(repeats):
@@ -74,7 +74,7 @@ def circulant_shift(weightings, shifts):
 def convolution_shift(weightings, shifts):
     """Uses conv2d, as the reference's optimized form does. S is 1."""
     padded = tf.concat([weightings[..., -1:], weightings, weightings[..., :1]], axis=-1)
-    kernel = tf.reverse(shifts, [-1])  # conv2d correlates
+    kernel = tf.reverse(shifts, [-1])  # conv2d computes a correlation, not a convolution
     return tf.reshape(
         tf.nn.conv2d(tf.reshape(padded, [1, 1, -1, 1]), tf.reshape(kernel, [1, -1, 1, 1]), 1, "VALID"),
         weightings.shape,

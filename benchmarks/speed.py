@@ -1,6 +1,6 @@
 """How fast is the NTM, compared with other implementations, and how does its time grow with each size?
 
-`make bench` takes seven minutes on two idle cores, without the section `jax`. Every time is a median of repeats after a
+Without the section `jax`, `make bench` takes seven minutes on two idle cores. Every time is a median of repeats after a
 warm-up. Times depend on the machine. Ratios of one run are more reliable. The JSON file has the same rows as the table.
 """
 

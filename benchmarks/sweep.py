@@ -1,7 +1,7 @@
 """Trains many runs: on this machine, or on the workers of a Dask scheduler.
 
 A worker trains in a directory of its own. Run directories travel through the scheduler: it keeps the newest checkpoint
-of every unfinished run. If a worker dies, another one continues its run from there.
+of every unfinished run. If a worker dies, another worker continues the run from this checkpoint.
 
 Dask imports this module in the scheduler too. It therefore imports nothing that needs TensorFlow.
 """
@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Columns are named PREFIX + size. They hold wrong bits, cost in bits, and lowest achievable cost in bits, per sequence.
 WRONG, BITS, LEAST = "wrong_bits_", "bits_", "least_bits_"
 
-SNAPSHOT_SECONDS = 120  # a worker sends a new checkpoint after this time at the earliest
+SNAPSHOT_SECONDS = 120  # the shortest time between two checkpoints that a worker sends
 _CONNECT_SECONDS = 20  # limit of the time to reach a scheduler
 _SOURCES = ("train.py", "evaluate.py", "ntm/*.py", "tasks/*.py", "experiment/*.py", "benchmarks/sweep.py")
 
@@ -106,7 +106,7 @@ def finished(jobs: list, parallel: int, client=None) -> Iterator[Job]:
 
 
 def train(job: Job):
-    """Trains a seed, or resumes its run, and writes its errors to errors.json. Skips both if errors.json exists.
+    """Trains a seed, or resumes its run, and writes its errors to errors.json. Does nothing if errors.json exists.
 
     Raises:
         JobError: train.py or evaluate.py failed.
@@ -199,7 +199,7 @@ def work(job: Job, name: str, seconds: float, code: str) -> bytes:
     Args:
         job: the job; its directory is not used.
         name: the name of the Dask variable that holds the snapshot, see `pack`.
-        seconds: a new checkpoint is sent after this time at the earliest.
+        seconds: the shortest time between two checkpoints that are sent.
         code: the `fingerprint` of the client.
 
     Returns:

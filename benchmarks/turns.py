@@ -1,6 +1,6 @@
 """Workers that take turns: processes that run jobs one at a time, so that times of two programs compare well.
 
-This module imports neither TensorFlow nor JAX. A worker imports one of them alone.
+This module imports neither TensorFlow nor JAX. Each worker imports only one of them.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ def serve(make: Callable):
     """Runs jobs for the process that started this one, until that process closes the pipe.
 
     Args:
-        make: a function from the fields of a job to a function that runs the job. It is called once for each job.
+        make: a function from the fields of a job to a function that runs the job. Equal jobs share one call.
     """
     made = {}
     for line in sys.stdin:
