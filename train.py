@@ -13,8 +13,7 @@ with start():
     from experiment import options, profiling
     from experiment.build import build_trainer
     from experiment.cluster import ProcessLostError
-    from experiment.devices import DEVICES, GPU_WORK, faster_device, has_gpu
-    from experiment.distribute import choose_threads
+    from experiment.devices import DEVICES, GPU_WORK, choose_threads, faster_device, has_gpu
     from experiment.errors import CheckpointError, RunError, file_and_reason
     from experiment.load import load_config
     from experiment.run_directory import newest_run

@@ -20,7 +20,7 @@ with start():
     from benchmarks.measure import UPDATES, Row, make_trainer
     from benchmarks.turns import Worker, one_core, serve
     from experiment.checkpoints import variable_name
-    from experiment.distribute import choose_threads
+    from experiment.devices import choose_threads
     from experiment.seeds import TRAINING, batch_and_state_seeds, fold_in, stream
     from experiment.team import form_team
     from ntm.metrics import summed_loss

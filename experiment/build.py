@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from experiment.config import Config, OptimizerOptions
-from experiment.distribute import DividedTrainer, has_parts
+from experiment.distribute import DistributedTrainer
 from experiment.models import make_model
 from experiment.trainer import Trainer
 from ntm.options import check_number
@@ -34,30 +34,25 @@ def build_trainer(config: Config, *, model_class=None, optimizer=None, team=None
         config: the configuration.
         model_class: as in `build_model`.
         optimizer: a Keras optimizer, to be used in place of the configuration's.
-        team: Team. With a strategy, or with a batch of at least two parts, the trainer is a DividedTrainer.
+        team: Team; with a strategy, the trainer is a DistributedTrainer.
 
     Raises:
         ValueError: an argument is out of range.
     """
-    chosen = optimizer or build_optimizer(config.optimizer)
+    chosen = optimizer or _build_optimizer(config.optimizer)
     model = build_model(config, model_class)
     options = {"seed": config.run.seed, **vars(config.training)}
-    if (team and team.strategy) or has_parts(config.training.batch_size):
-        trainer = DividedTrainer(model, config.task, chosen, team=team, **options)
-    else:
+    if team is None or team.strategy is None:
         trainer = Trainer(model, config.task, chosen, **options)
+    else:
+        trainer = DistributedTrainer(model, config.task, chosen, team=team, **options)
     for variable in chosen.variables:
         if variable.name.endswith("_velocity"):
             variable.assign(tf.fill(variable.shape, config.optimizer.initial_velocity or 0.0))
     return trainer
 
 
-def build_optimizer(options: OptimizerOptions):
-    """Builds the Keras optimizer of a configuration.
-
-    Raises:
-        ValueError: an option is out of range, or two of them exclude one another.
-    """
+def _build_optimizer(options: OptimizerOptions):
     for name, value in dataclasses.asdict(options).items():
         if value is not None and name != "centered":
             check_number(name, value, smallest=0)

@@ -1,9 +1,13 @@
 """The devices that a process uses: its CPU, its GPUs, or several logical CPU devices."""
 
+import contextlib
+
 import tensorflow as tf
 
 DEVICES = ("auto", "cpu", "gpu")
 GPU_WORK = 2048  # a GPU is faster if batch size times memory locations is at least this, see docs/scale.md
+
+LARGE_BATCH = 32  # the least batch size for which several threads are faster than one, see docs/performance.md
 
 
 def has_gpu() -> bool:
@@ -17,6 +21,17 @@ def faster_device(batch_size: int, memory_locations: int) -> str:
     A model without a memory has 0 locations. It uses the CPU, because it was not measured on a GPU.
     """
     return "gpu" if batch_size * memory_locations >= GPU_WORK else "cpu"
+
+
+def choose_threads(batch_size: int):
+    """Chooses the number of threads of an operation. To be called before TensorFlow runs its first operation.
+
+    An update of a small batch has many small matrix products. To divide a product over threads takes longer than to
+    compute it in one. Once TensorFlow has run an operation, the number is fixed, and this function has no effect.
+    """
+    if batch_size < LARGE_BATCH:
+        with contextlib.suppress(RuntimeError):
+            tf.config.threading.set_intra_op_parallelism_threads(1)
 
 
 def choose_devices(device: str, mirrored: bool = False, number: int | None = None) -> list:

@@ -166,33 +166,29 @@ class Trainer:
 
     def _update(self, seed):
         """Makes one update of the weights. Returns the fields of Metrics as one tensor, and the gradient."""
-        return self._apply(*self._measure(self._noisy_weights(seed), *self._draw(seed)))
+        return self._apply(*self._measure(self._noisy_weights(seed), seed))
 
-    def _draw(self, seed):
-        """Draws the batch of an update. Returns the Batch, and the seed of the batch's initial state."""
-        batch_seed, state_seed = batch_and_state_seeds(seed)
-        return self.task.batch(batch_seed, self.batch_size), state_seed
-
-    def _measure(self, weights, batch, state_seed, first=0):
-        """Measures the batch of an update, or a part of it.
+    def _measure(self, weights, seed, share=None):
+        """Measures the batch of an update, or a share of it.
 
         Args:
             weights: the vector of weights.
-            batch: Batch.
-            state_seed: [2], the seed of the initial state of the whole batch.
-            first: the position of the part's first sequence in the whole batch.
+            seed: [2], the seed of the update.
+            share: a function from a tensor [B, ...] to a part of its rows; None for all rows.
 
         Returns:
             The fields of Metrics but for the gradient norm, a list of scalars; and the gradient of the loss, a vector.
         """
+        batch_seed, state_seed = batch_and_state_seeds(seed)
+        batch = self.task.batch(batch_seed, self.batch_size)
         weights = self._split(weights)
         scope = keras.StatelessScope(zip(self.model.trainable_variables, weights))
         with tf.GradientTape() as tape, scope:
             tape.watch(weights)
             state = self.model.initial_state(self.batch_size, seed=state_seed)
-            size = batch.inputs.shape[0]
-            if size < self.batch_size:
-                state = tf.nest.map_structure(lambda rows: some_rows(rows, first, size), state)
+            if share is not None:
+                rows = {name: share(getattr(batch, name)) for name in ("inputs", "targets", "mask")}
+                batch, state = batch._replace(**rows), tf.nest.map_structure(share, state)
             logits, _ = self.model.run(batch.inputs, initial_state=state, steps=batch.num_steps)
             loss = self.loss(batch.targets, logits, batch.mask)
         for variable in self.model.non_trainable_variables:  # the scope only records assignments
@@ -242,8 +238,3 @@ class Trainer:
 def _flatten(tensors):
     """Concatenates all elements of some tensors into one vector."""
     return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], axis=0)
-
-
-def some_rows(tensor, first, size: int):
-    """`size` rows of a tensor, from the row `first` on. The result has a static shape, which XLA needs."""
-    return tf.slice(tensor, [first] + [0] * (tensor.shape.rank - 1), [size, *tensor.shape[1:]])

@@ -9,11 +9,10 @@ import pytest
 import train
 from benchmarks import processes
 from commands import losses, refused, tensors
-from experiment.build import build_model, build_optimizer, build_trainer
+from experiment.build import build_trainer
 from experiment.cluster import Cluster, Member, lost, read_cluster
 from experiment.config import default_config
 from experiment.team import Team, form_team
-from experiment.trainer import Trainer
 
 RUN = {
     "model": {"controller_units": 8, "memory_locations": 9, "memory_width": 5, "initial_state": "random"},
@@ -50,17 +49,6 @@ def test_two_devices_train_like_one(mirrored):
     one = build_trainer(default_config().replace(**RUN))
     np.testing.assert_allclose(mirrored[1][0], advance(one, [20])[0], rtol=1e-5)
     for found, expected in zip(mirrored[2], one.model.weights, strict=True):
-        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
-
-
-def test_a_batch_in_parts_trains_like_a_whole_batch():
-    config = default_config().replace(**RUN).replace(training={"batch_size": 19})
-    divided = build_trainer(config)
-    options = {"seed": config.run.seed, **vars(config.training)}
-    whole = Trainer(build_model(config), config.task, build_optimizer(config.optimizer), **options)
-    assert divided._part_sizes() == [10, 9]
-    np.testing.assert_allclose(advance(divided, [10]), advance(whole, [10]), rtol=1e-5)
-    for found, expected in zip(divided.model.weights, whole.model.weights, strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
