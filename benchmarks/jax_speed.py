@@ -146,24 +146,25 @@ def _compare(batch_size, updates, workers, repeats):
         A dict from (form, number of cores) to the milliseconds of an update.
     """
 
-    def times(forms, repeats):
+    def times(keys, repeats):
         jobs = {
-            (form, cores): (worker, {"batch_size": batch_size, "updates": [*updates.items()], **FORMS[form]})
-            for form in forms
-            for (program, cores), worker in workers.items()
-            if form.startswith(program)
+            (form, cores): (
+                workers[form.partition(",")[0], cores],
+                {"batch_size": batch_size, "updates": [*updates.items()], **FORMS[form]},
+            )
+            for form, cores in keys
         }
         seconds = in_turns(jobs, repeats)
         return {key: 1e3 * statistics.median(values) / sum(updates.values()) for key, values in seconds.items()}
 
-    forms = [ONE_PROGRAM, f"{ONE_PROGRAM}, remat"]
+    cores = [number for program, number in workers if program == TRAINER]
+    peers = [(form, number) for form in (ONE_PROGRAM, f"{ONE_PROGRAM}, remat") for number in cores]
     if len(updates) > 1:
-        # The programs for 20 lengths compile for minutes. They are therefore made for one form only: with remat or
-        # without it, whichever is faster when one program serves all lengths.
-        once = times(forms, 1)
-        faster, _ = min(once, key=once.get)
-        forms.append(faster.replace(ONE_PROGRAM, EACH_LENGTH))
-    return times([TRAINER, *forms], repeats)
+        # Programs for 20 lengths compile for minutes. They are made only as the faster program for all lengths was.
+        once = times(peers, 1)
+        faster, number = min(once, key=once.get)
+        peers.append((faster.replace(ONE_PROGRAM, EACH_LENGTH), number))
+    return times([(TRAINER, number) for number in cores] + peers, repeats)
 
 
 def in_turns(jobs, repeats) -> dict:
