@@ -36,6 +36,14 @@ def seeded():
 
 
 @pytest.fixture
+def eager_functions():
+    """Runs every tf.function as eager code, to save its compilation."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
 def rng():
     return np.random.default_rng(1)
 

@@ -59,24 +59,19 @@ def test_every_epoch_draws_the_trained_models_weightings(functional, sequence, d
     assert np.abs(drawn[0][1] - read_weightings).max() > 0  # the second epoch changed the weights
 
 
-@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
-def test_a_sequential_model_with_a_layer_has_its_memory_map_without_events(sequence, drawn, tmp_path):
+def test_a_sequential_model_with_a_layer_has_its_memory_map_without_events(eager_functions, sequence, drawn, tmp_path):
     layer = NTMLayer(6, memory_locations=9, memory_width=4, return_sequences=True, go_backwards=True)
     dense = keras.layers.Dense(3)
-    tf.config.run_functions_eagerly(True)  # saves a compilation
-    try:
-        fit(keras.Sequential([dense, layer, keras.layers.Dense(1)]), MemoryMap(sequence, tmp_path))
-        assert len(drawn) == 2 and (tmp_path / "memory_map.png").exists()
-        hidden = dense(sequence[np.newaxis])
-        outputs, trace = layer.trace(hidden)
-        np.testing.assert_allclose(outputs, layer(hidden), rtol=1e-5, atol=1e-6)
-    finally:
-        tf.config.run_functions_eagerly(False)
+    fit(keras.Sequential([dense, layer, keras.layers.Dense(1)]), MemoryMap(sequence, tmp_path))
+    assert len(drawn) == 2 and (tmp_path / "memory_map.png").exists()
+    hidden = dense(sequence[np.newaxis])
+    outputs, trace = layer.trace(hidden)
+    np.testing.assert_allclose(outputs, layer(hidden), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(drawn[-1][0], trace.state.write_weightings[0], rtol=1e-5, atol=1e-7)
     assert trace.stages.content.shape == (1, T, 2, 9)
 
 
-def test_a_random_initial_state_takes_no_draw_from_training(sequence, tmp_path):
+def test_a_random_initial_state_takes_no_draw_from_training(eager_functions, sequence, tmp_path):
     weights = []
     for callbacks in ([], [MemoryMap(sequence, tmp_path)]):
         keras.utils.set_random_seed(5)
@@ -109,7 +104,9 @@ class Subclassed(keras.Model):
         (Subclassed, "needs a functional or Sequential model"),
     ],
 )
-def test_a_model_is_refused_unless_it_has_exactly_one_ntm_that_can_be_found(make, message, sequence, drawn, tmp_path):
+def test_a_model_is_refused_unless_it_has_exactly_one_ntm_that_can_be_found(
+    make, message, eager_functions, sequence, drawn, tmp_path
+):
     with pytest.raises(ValueError, match=message):
         fit(make(), MemoryMap(sequence, tmp_path))
     assert drawn == []

@@ -5,19 +5,10 @@ import re
 import nbformat
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from commands import ROOT
 
 EXAMPLES = ROOT / "examples"
-pytestmark = pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
-
-
-@pytest.fixture
-def eager():
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 def run(name, numbers):
@@ -32,7 +23,7 @@ def run(name, numbers):
     return variables
 
 
-def test_own_data(eager, capsys):
+def test_own_data(eager_functions, capsys):
     found = run("own_data.ipynb", {"WORDS": 1, "LONGEST": 2})
     assert (found["directory"] / "memory_map.png").stat().st_size > 0
     inputs, targets, weights = found["encode"]("ab")
@@ -42,7 +33,7 @@ def test_own_data(eager, capsys):
     assert "of 5 keywords are right" in capsys.readouterr().out
 
 
-def test_few_shot_digits(eager, rng):
+def test_few_shot_digits(eager_functions, rng):
     pytest.importorskip("sklearn", reason="scikit-learn is not installed")
     small = {
         "SEEDS": "(0,)",

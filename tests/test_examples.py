@@ -15,7 +15,7 @@ def test_readme_shows_the_example():
     assert f"```python\n{code}```" in (ROOT / "README.md").read_text()
 
 
-def test_copy_fit_runs_on_sequences_with_the_layout_of_the_copy_task(rng):
+def test_copy_fit_runs_on_sequences_with_the_layout_of_the_copy_task(eager_functions, rng):
     source = COPY.read_text()
     assert source.count("10_000") == source.count("1000") == 1
     example = {}

@@ -23,8 +23,6 @@ RNG = np.random.default_rng(7)
 INPUTS = tf.constant(RNG.normal(size=(2 * B, T, I)), tf.float32)
 INPUT_ARRAY = INPUTS.numpy()
 TARGETS = RNG.integers(0, 2, (2 * B, 1)).astype("float32")
-# Hides a warning that functions of tf.data are not run eagerly. These tests do not need them to be.
-EAGER_FUNCTIONS = pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
 LOSS = keras.losses.BinaryCrossentropy(from_logits=True)
 
 
@@ -319,20 +317,15 @@ def test_weights_move_to_a_longer_memory(shared):
 # Layers around layers
 
 
-@EAGER_FUNCTIONS
-def test_layers_stack_and_run_in_both_directions():
+def test_layers_stack_and_run_in_both_directions(eager_functions):
     both = keras.layers.Bidirectional(layer())
     stack = sequential(layer(return_sequences=True), both)
-    tf.config.run_functions_eagerly(True)  # saves the compilation of three layers
-    try:
-        assert losses(compiled(stack, run_eagerly=True), epochs=1)
-        hidden = stack.layers[0](INPUTS)
-        forward, backward = both.forward_layer.cell, both.backward_layer.cell
-        expected, _ = unroll(forward, hidden, forward.initial_state(2 * B))
-        reversed_expected, _ = unroll(backward, tf.reverse(hidden, [1]), backward.initial_state(2 * B))
-        close(both(hidden), tf.concat([expected[:, -1], reversed_expected[:, -1]], axis=1))
-    finally:
-        tf.config.run_functions_eagerly(False)
+    assert losses(compiled(stack, run_eagerly=True), epochs=1)
+    hidden = stack.layers[0](INPUTS)
+    forward, backward = both.forward_layer.cell, both.backward_layer.cell
+    expected, _ = unroll(forward, hidden, forward.initial_state(2 * B))
+    reversed_expected, _ = unroll(backward, tf.reverse(hidden, [1]), backward.initial_state(2 * B))
+    close(both(hidden), tf.concat([expected[:, -1], reversed_expected[:, -1]], axis=1))
 
 
 def test_time_distributed_runs_the_layer_over_a_further_axis():
@@ -406,16 +399,14 @@ def test_outputs_and_gradients_are_those_of_a_keras_rnn():
 # Types
 
 
-@EAGER_FUNCTIONS
 @pytest.mark.parametrize("dtype", ["float64", "bfloat16", "mixed_float16"])
-def test_losses_and_weights_are_finite_in_every_type(dtype):
+def test_losses_and_weights_are_finite_in_every_type(dtype, request):
+    eagerly = dtype != "mixed_float16"
+    if eagerly:
+        request.getfixturevalue("eager_functions")
     typed = layer(dtype=dtype)
-    model = compiled(sequential(typed), run_eagerly=dtype != "mixed_float16")
-    tf.config.run_functions_eagerly(dtype != "mixed_float16")  # saves compilations
-    try:
-        losses(model, 10 * INPUT_ARRAY, epochs=2)
-    finally:
-        tf.config.run_functions_eagerly(False)
+    model = compiled(sequential(typed), run_eagerly=eagerly)
+    losses(model, 10 * INPUT_ARRAY, epochs=2)
     assert typed.cell.loop_dtype == ("float64" if dtype == "float64" else "float32")
     assert all(np.isfinite(weight.astype("float64")).all() for weight in model.get_weights())
 

@@ -75,7 +75,7 @@ def test_initial_state_has_the_public_shapes(inputs):
     assert [tensor.shape for tensor in state.controller] == [(7, 6), (7, 6)]
 
 
-def test_keras_fits_the_model_on_masked_batches(rng):
+def test_keras_fits_the_model_on_masked_batches(eager_functions, rng):
     model = NTM(output_size=1, **SMALL)
     sequence = keras.Input((None, 2))
     network = keras.Model(sequence, model(keras.layers.Masking()(sequence)))

@@ -39,7 +39,7 @@ def test_an_argument_changes_the_recipe():
     assert (optimizer.global_clipnorm, optimizer.epsilon) == (2.0, 1e-4)
 
 
-def test_a_model_saved_with_the_recipe_is_loaded_with_it(tmp_path):
+def test_a_model_saved_with_the_recipe_is_loaded_with_it(eager_functions, tmp_path):
     model = NTM(output_size=1, controller_units=4, initial_values=recipe_initial_values())
     model.compile(recipe_optimizer(), "mse")
     model.fit(np.zeros([1, 2, 2]), np.zeros([1, 2, 1]), verbose=0)

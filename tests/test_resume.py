@@ -18,7 +18,7 @@ from experiment.metrics_file import COLUMNS, read_metrics
 from experiment.solved import read_solved
 
 OLD_RUN = Path(__file__).parent / "data" / "old_run"
-LONG = [*SMALL, "--iterations=6000"]
+LONG = [*SMALL, "--iterations=3000"]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def kill(process, run_dir, rows):
     finally:
         process.kill()
     process.communicate()
-    assert not (run_dir / "checkpoints" / "step-6000").exists()
+    assert not (run_dir / "checkpoints" / "step-3000").exists()
 
 
 def test_a_run_that_is_killed_twice_resumes_bit_for_bit(long, here):
@@ -48,8 +48,8 @@ def test_a_run_that_is_killed_twice_resumes_bit_for_bit(long, here):
     kill(start("train.py", "--resume", "--run-dir=killed", cwd=here), run_dir, rows=50)
     assert train.main(["--resume", "--run-dir=killed"]) == 0
     assert losses(run_dir) == losses(long)
-    expected = tensors(long, 6000)
-    for name, tensor in tensors(run_dir, 6000).items():
+    expected = tensors(long, 3000)
+    for name, tensor in tensors(run_dir, 3000).items():
         np.testing.assert_array_equal(tensor, expected[name], err_msg=name)
 
 
