@@ -59,7 +59,7 @@ def read_cluster() -> Cluster:
 
         {"cluster": {"worker": ["host:port", "host:port"]}, "task": {"type": "worker", "index": 0}}
 
-    The job "chief" may have an address of its own. Without it, worker 0 is the chief.
+    The cluster may also have a job "chief", with one address. Without this job, worker 0 is the chief.
 
     Raises:
         ValueError: TF_CONFIG is missing or malformed.

@@ -49,7 +49,7 @@ class DistributedTrainer(Trainer):
         return self._apply_program(self._team.strategy.reduce(tf.distribute.ReduceOp.MEAN, shares, axis=None))
 
     def _measure_rows(self, weights, seed, replica):
-        """The results of `_measure` for the share of a replica, as one vector, so that one sum serves all."""
+        """The results of `_measure` for the share of a replica, as one vector: one reduction is then enough."""
 
         def share(tensor):
             begin = [replica * self._share_size] + [0] * (tensor.shape.rank - 1)

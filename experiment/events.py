@@ -27,8 +27,8 @@ class Events:
     """
 
     def __init__(self, run_dir: Path, iteration: int, rows: list):
-        # A resumed run repeats iterations. Without this deletion, TensorBoard would show them twice.
         self._iterations = collections.defaultdict(set)  # from the tags of the events in details/ to their iterations
+        # A resumed run repeats iterations. If their earlier events stayed, TensorBoard would show them twice.
         atomic.discard_leftovers(run_dir / "details", ["events.out.tfevents.*"])
         for details in sorted((run_dir / "details").glob("events.out.tfevents.*")):
             if details.is_file():

@@ -45,7 +45,7 @@ def check_evaluation(model, task, largest: tuple, sequences: int):
         sequences: the number of sequences of each size.
 
     Raises:
-        ValueError: the message names the length.
+        ValueError: the message names the number of steps.
     """
     options, batch = model.options, min(sequences, REPORT_BATCH)
     steps = task.num_steps(*largest)

@@ -27,7 +27,7 @@ class Team:
 
     Args:
         strategy: a tf.distribute strategy; None for one device.
-        cluster: Cluster; None for one process. A single process agrees with itself without any exchange.
+        cluster: Cluster; None for one process. Then `agree` exchanges nothing.
     """
 
     def __init__(self, strategy=None, cluster: Cluster | None = None):

@@ -57,7 +57,7 @@ def _open(team, arguments):
 
 
 def _open_as_chief(team, arguments):
-    """Opens the run, and sends its configuration, or what is wrong, to the other processes."""
+    """Opens the run. Sends its configuration, or the message of an error, to the other processes."""
     try:
         run = _open(team, arguments)
     except (ValueError, RunError, CheckpointError) as error:
