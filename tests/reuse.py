@@ -9,7 +9,7 @@ from experiment.observation import Observer
 
 
 class Reuse:
-    """Stands in for `build_trainer`, `Evaluator` and `Observer`. Equal arguments give an object that has been used."""
+    """Stands in for `build_trainer`, `Evaluator` and `Observer`. Calls with equal arguments return the same object."""
 
     def __init__(self):
         self._trainers, self._evaluators, self._observers = {}, {}, {}
@@ -32,7 +32,8 @@ class Reuse:
         return self._reused(self._evaluators, key, lambda: Evaluator(model, task, largest, sequences, seed))
 
     def evaluator_of_weights(self, model, task, largest, sequences, seed, *, carry_state):
-        """As `evaluator`, for a model that was loaded anew and does not train. Models of one class share a program."""
+        """As `evaluator`, for a model that was loaded anew and does not train. Models of equal configurations share a
+        program."""
         key = str(model.get_config()), task, largest, sequences, str(seed), carry_state
         shared, evaluator = self._reused(
             self._evaluators,

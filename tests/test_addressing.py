@@ -102,14 +102,14 @@ def test_an_argument_of_the_wrong_rank_is_named(stage, name, compiled, given_val
     assert str(list(without_batch.shape)) in str(raised.value)
 
 
-def test_the_message_has_the_sizes_that_other_arguments_fix(given_values):
+def test_the_message_has_the_sizes_that_the_other_arguments_determine(given_values):
     memory, keys, strengths = (given_values[name] for name in STAGES["content_weighting"])
     message = f"keys must have the shape [B, H, W] with B={B} and W={W}, not [1, {H}, {W}]"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         addressing.content_weighting(memory, keys[:1], strengths)
 
 
-def test_sizes_that_are_not_known_fit(given_values, rng):
+def test_unknown_sizes_are_accepted(given_values, rng):
     for stage in STAGES:
         arguments = arguments_of(stage, given_values, rng)
         for unknown in ([None] * 2, None):

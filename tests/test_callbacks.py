@@ -59,7 +59,7 @@ def test_every_epoch_draws_the_trained_models_weightings(functional, sequence, d
     assert np.abs(drawn[0][1] - read_weightings).max() > 0  # the second epoch changed the weights
 
 
-def test_a_sequential_model_with_a_layer_has_its_memory_map_without_events(eager_functions, sequence, drawn, tmp_path):
+def test_the_memory_map_of_a_layer_in_a_sequential_model_needs_no_log_dir(eager_functions, sequence, drawn, tmp_path):
     layer = NTMLayer(6, memory_locations=9, memory_width=4, return_sequences=True, go_backwards=True)
     dense = keras.layers.Dense(3)
     fit(keras.Sequential([dense, layer, keras.layers.Dense(1)]), MemoryMap(sequence, tmp_path))
@@ -71,7 +71,7 @@ def test_a_sequential_model_with_a_layer_has_its_memory_map_without_events(eager
     assert trace.stages.content.shape == (1, T, 2, 9)
 
 
-def test_a_random_initial_state_takes_no_draw_from_training(eager_functions, sequence, tmp_path):
+def test_drawing_the_map_changes_no_random_number_of_training(eager_functions, sequence, tmp_path):
     weights = []
     for callbacks in ([], [MemoryMap(sequence, tmp_path)]):
         keras.utils.set_random_seed(5)

@@ -51,7 +51,7 @@ def test_clipping_of_0_means_none():
     assert optimizer.global_clipnorm is None and optimizer.clipvalue == 3
 
 
-def test_a_learning_rate_can_be_held():
+def test_a_learning_rate_can_be_constant():
     parser = argparse.ArgumentParser()
     options.add_options(parser)
     arguments = parser.parse_args(["--decay-steps=0", "--learning-rate=3e-4"])

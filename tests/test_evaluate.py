@@ -69,7 +69,7 @@ def test_a_size_of_two_numbers_and_a_model_without_memory(here, capsys, monkeypa
         ("repeat-copy", "1x2", 1, 2),
         ("repeat-copy", "3x1", 3, 1),
     ]
-    assert found[0] == found[1]  # the model's task has the run's bounds
+    assert found[0] == found[1]  # the config.json beside the model has the bounds of the task
     task = "lstm/config.json has the task repeat-copy, not copy"
     assert task in refused(capsys, evaluate.main, "--weights=lstm/model.keras", "--task=copy")
     assert "--lengths: 3: a size of repeat-copy is length x repeats" in refused(

@@ -1,6 +1,7 @@
 """Ordinary faults end in one clear line, and nothing is lost in silence. All tests share one small, interrupted run.
 
-benchmarks/faults.py injects many more faults at random. Its runs take no compilation, see benchmarks/laboratory.py.
+benchmarks/faults.py injects many more faults at random. Most of its runs make no compiled updates, nor do the runs
+in this file: see benchmarks/laboratory.py.
 """
 
 import builtins
@@ -58,7 +59,10 @@ def run(base, tmp_path):
 
 @pytest.fixture
 def resumed(lab, base):
-    """Resumes a run. Returns the lines on standard error, after a check that the end is as without a fault."""
+    """Resumes a run. Checks that its final content equals the content of the finished run, except in `may_differ`.
+
+    Returns the lines on standard error.
+    """
 
     def resume(run_dir, *may_differ):
         outcome = lab.resume(run_dir)
@@ -157,7 +161,7 @@ def test_a_line_break_in_a_name_does_not_break_the_line(capsys):
 
 
 @pytest.mark.parametrize("kind", ["dangling", "file", "unwritable"])
-def test_runs_that_cannot_hold_a_run_is_refused_in_one_line(lab, tmp_path, monkeypatch, capsys, kind):
+def test_a_directory_of_runs_that_can_hold_no_run_is_refused_in_one_line(lab, tmp_path, monkeypatch, capsys, kind):
     monkeypatch.chdir(tmp_path)
     if kind == "dangling":
         Path("runs").symlink_to("missing")
@@ -268,7 +272,7 @@ def test_a_refused_directory_is_unlocked_at_once(tmp_path):
         (lambda text: "", "has lost 15 of 15 rows"),
     ],
 )
-def test_lost_rows_are_said(run, resumed, damage, words):
+def test_lost_rows_are_reported(run, resumed, damage, words):
     path = run / "metrics.csv"
     changed = damage(path.read_text())
     path.write_bytes(changed if isinstance(changed, bytes) else changed.encode())
@@ -290,7 +294,7 @@ def test_solved_json_is_restored(run, resumed):
         assert "solved.json was lost or changed" in line
 
 
-def test_lost_details_are_said(run, resumed):
+def test_lost_details_are_reported(run, resumed):
     (details,) = (run / "details").iterdir()
     data = bytearray(details.read_bytes())
     data[len(data) // 2] ^= 1
@@ -396,7 +400,7 @@ class Full(io.StringIO):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_a_full_standard_output_is_said_once_and_training_goes_on(monkeypatch, capsys):
+def test_a_full_standard_output_is_reported_once_and_training_goes_on(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdout", Full())
     streams.say("one")
     streams.say("two")
@@ -476,7 +480,7 @@ def test_help_on_a_full_output_is_no_traceback(capsys, monkeypatch):
 # The harness
 
 
-def test_a_share_of_the_random_faults(lab, tmp_path, capsys):
+def test_some_random_faults_end_as_promised(lab, tmp_path, capsys):
     kinds = "file,config,weights,options,write,disk,moved,cache"
     assert faults.main(["--tries=24", "--seed=7", f"--kinds={kinds}", f"--dir={tmp_path}"]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("| all | 2")

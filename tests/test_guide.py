@@ -12,7 +12,7 @@ TEXT = (ROOT / "docs" / "guide.md").read_text()
 
 
 def shown_code():
-    """Triples of a file, a function and the lines of it that the guide shows."""
+    """Triples: a file, one of its functions, and the lines of this function that the guide shows."""
     for block in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL):
         for part in re.split(r"^# (?=ntm/)", block, flags=re.MULTILINE)[1:]:
             place, *lines = part.strip().splitlines()

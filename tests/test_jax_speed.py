@@ -10,7 +10,7 @@ from experiment.seeds import TRAINING, stream
 from ntm import NTM
 from tasks import CopyTask
 
-# A worker whose jobs say which of them has run, in a file.
+# A worker. Each of its jobs appends the job's name to a file.
 WORKER = """
 import sys
 from benchmarks.turns import serve

@@ -91,7 +91,7 @@ def model(shared):
 
 
 @pytest.mark.parametrize("make", [functional, sequential, Subclassed])
-def test_a_model_of_every_kind_learns_and_is_equal_in_eager_mode_in_fit_and_in_predict(make, shared):
+def test_a_model_of_every_kind_learns_and_computes_the_same_in_a_call_in_predict_and_in_evaluate(make, shared):
     model = compiled(make(shared))
     before, *_, after = losses(model, epochs=4)
     assert after < before

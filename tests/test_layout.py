@@ -71,7 +71,8 @@ def matches(module, patterns):
 
 
 def wrong_imports(sources):
-    """Messages about imports: of a later level, by an isolated package, or of a package that is not allowed."""
+    """Messages about wrong imports: a module of a later level, a module outside an isolated package, or a package that
+    is not allowed."""
     for module, source in sources.items():
         levels = [number for number, level in enumerate(LEVELS) if matches(module, level)]
         if len(levels) != 1:

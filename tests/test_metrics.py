@@ -102,7 +102,7 @@ def test_a_mask_and_weights_of_steps_are_multiplied(answer, rng):
     np.testing.assert_allclose(found, values_of_functions(targets, logits, mask * weights).mean(axis=1), rtol=1e-6)
 
 
-def test_weights_of_sequences_weight_whole_sequences(answer):
+def test_one_weight_per_sequence_scales_the_whole_sequence(answer):
     targets, logits, mask = answer
     weights = np.array([0.5, 2, 0])
     loss, distance, bits = values_of_functions(*answer) @ weights
@@ -167,7 +167,10 @@ def small_rnn():
 
 
 def compiled_network(layer, masking=True):
-    """A layer, compiled with all objects: with Masking before it, or with metrics that take `sample_weight`."""
+    """A model of one layer, compiled with the loss and both metrics.
+
+    With `masking`, a Masking layer precedes the layer. Otherwise, the metrics use `sample_weight`.
+    """
     sequence = keras.Input((None, 2))
     entry = keras.layers.Masking()(sequence) if masking else sequence
     network = keras.Model(sequence, layer(entry))

@@ -93,5 +93,5 @@ def test_help_shows_the_options_of_a_task_in_a_file(capsys):
     assert "smallest number of bits" in text and f"{EXAMPLE}:Parity: 20" in text
 
 
-def test_a_task_of_the_repository_has_no_source():
+def test_the_identifier_of_a_task_of_the_repository_is_its_name():
     assert task_class("copy") is CopyTask and CopyTask.identifier() == "copy"

@@ -163,7 +163,7 @@ def test_a_run_of_an_earlier_version_resumes_with_the_same_results(tmp_path, her
             np.testing.assert_allclose(found[name], column, rtol=1e-3, err_msg=name)
 
 
-def test_going_back_to_before_the_solution_deletes_it(here):
+def test_going_back_to_before_the_task_was_solved_deletes_solved_json(here):
     assert train.main([*SMALL, "--iterations=300", "--run-dir=back"]) == 0
     (here / "back" / "solved.json").write_text('{"iteration": 250, "sequences": 250}')
     for record in (here / "back" / "checkpoints").glob("*/record.json"):

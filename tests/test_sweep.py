@@ -33,7 +33,10 @@ print('{"size": "20", "bit_errors_per_sequence": 1.0, "bits_per_sequence": 2.0, 
 
 @pytest.fixture
 def scripts(tmp_path, monkeypatch):
-    """Makes the module run the stand-ins. Returns the code with which a Dask worker begins, so that it does, too."""
+    """Makes `sweep` run the stand-ins in this process.
+
+    Returns the code that makes a Dask worker run them, too. The worker runs this code at its start.
+    """
     (tmp_path / "train.py").write_text(TRAIN)
     (tmp_path / "evaluate.py").write_text(EVALUATE)
     monkeypatch.setattr(sweep, "ROOT", tmp_path)

@@ -32,7 +32,7 @@ def weights(trainer):
 
 @pytest.fixture(scope="module")
 def fresh():
-    """Returns the module's small trainers in their initial states. Options name a trainer; each is compiled once."""
+    """Makes small trainers in their initial states. Calls with equal options share one trainer, compiled once."""
     made = {}
 
     def fresh(**options):

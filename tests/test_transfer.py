@@ -37,7 +37,7 @@ def test_a_shorter_memory_is_refused(model):
         with_locations(model, 5)
 
 
-def test_rows_of_their_own_are_copied_but_not_invented(rng):
+def test_with_location_rows_the_memory_can_be_copied_but_not_made_longer(rng):
     model = NTM(3, controller_units=5, memory_locations=6, memory_width=4, initial_values={"location_rows": True})
     model.build((None, None, 2))
     inputs = tf.constant(rng.normal(size=(2, 4, 2)), tf.float32)
