@@ -200,7 +200,7 @@ def content(run_dir: Path) -> dict:
 
 def _details(run_dir):
     events = []
-    for path in (run_dir / "details").glob("events*"):
+    for path in filter(Path.is_file, (run_dir / "details").glob("events*")):  # a fault may have left a directory
         for record in tf.data.TFRecordDataset(str(path)):
             event = tf.compat.v1.Event.FromString(record.numpy())
             events += [(event.step, value.tag) for value in event.summary.value]
