@@ -1,8 +1,8 @@
 """How fast is the NTM, compared with other implementations, and how does its time grow with each size?
 
-Without the section `jax`, `make bench` takes about ten minutes on two idle cores. That section takes a quarter of an hour
-more, most of it to compile. Every time is a median of repeats after a warm-up. Times depend on the machine. Ratios of
-one run are more reliable. The JSON file has the same rows as the table.
+Without the section `jax`, `make bench` takes about ten minutes on two idle cores. That section takes a quarter of an
+hour more, most of it to compile. Every time is a median of repeats after a warm-up. Times depend on the machine. Ratios
+of one run are more reliable. The JSON file has the same rows as the table.
 """
 
 import dataclasses
