@@ -36,6 +36,8 @@ def refuse_changed_config(config, directory, run_dir):
     try:
         record = read_record(directory)
         written = None if record is None else Config.from_json(record.config)
+    except TaskError as error:
+        raise RunError(f"{directory} was written with a task that cannot be loaded: {error}") from None
     except (AttributeError, KeyError, TypeError, ValueError):
         return  # a damaged record is reported when training starts
     if written is None:

@@ -9,6 +9,8 @@ import sys
 import traceback
 from pathlib import Path
 
+import tensorflow as tf
+
 from tasks.task import Task
 
 _OPTION_TYPES = int, float, bool
@@ -78,7 +80,7 @@ def _check_class(task_class, owner):
 
 
 def _check_batch(task_class, path):
-    """Makes a batch of two sequences with the default options and checks its shapes."""
+    """Makes a batch of two sequences with the default options, checks its shapes, and traces its TensorFlow graph."""
     try:
         task = task_class()
         batch = task.batch([0, 0], 2)
@@ -94,6 +96,12 @@ def _check_batch(task_class, path):
     for name, shape in expected.items():
         if found[name] != shape:
             raise TaskError(f"{task_class.source} makes {name} of the shape {found[name]}, not {shape}")
+    try:
+        graph = tf.function(lambda seed: task.batch(seed, 2), autograph=False)
+        graph.get_concrete_function(tf.TensorSpec([2], tf.int32))
+    except Exception as error:  # whatever the user's code raises
+        reason = _describe(error, path)
+        raise TaskError(f"{task_class.source} makes no batch in training, where sizes are tensors: {reason}") from error
 
 
 def _describe(error, path):

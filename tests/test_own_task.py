@@ -37,6 +37,11 @@ def test_a_run_remembers_a_task_of_its_own_and_needs_its_file(here, capsys):
     for main, source in ((train.main, resume), (evaluate.main, ["--run-dir=own"])):
         line = refused(capsys, main, *source)
         assert f"own/config.json has a task that cannot be loaded: {here / 'mine.py'} is not a file" in line
+    config["task"]["name"] = f"{here / 'moved.py'}:Parity"
+    (here / "own" / "config.json").write_text(json.dumps(config))
+    for main, source in ((train.main, resume), (evaluate.main, ["--run-dir=own"])):
+        line = refused(capsys, main, *source)
+        assert f"step-20 was written with a task that cannot be loaded: {here / 'mine.py'} is not a file" in line
 
 
 HEAD = """
@@ -70,6 +75,12 @@ COPY = "@dataclasses.dataclass(frozen=True)\nclass Mine(CopyTask):\n"
             "mine.py:Mine",
             COPY + "    def num_steps(self, length):\n        return 1 // 0",
             ["makes no batch", "line 10"],
+        ),
+        (
+            "mine.py:Mine",
+            COPY
+            + "    def sequences(self, seed, *sizes):\n        return range(sizes[1][0]) and CopyTask().batch(seed, 2)",
+            ["makes no batch in training, where sizes are tensors", "(line 10)"],
         ),
         ("mine.py:Mine", COPY + "    seed: int = option(3, 'x')", ["--seed"]),
     ],
