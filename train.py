@@ -31,7 +31,7 @@ def main(argv=None) -> int:
     try:
         if arguments["profile"] is not None:
             return _profile(parser, arguments)
-        team = _form_team(parser, arguments)
+        team = form_team(arguments["distribute"], _device(arguments), arguments["devices"], parser.prog)
         prepared = open_run(team, arguments)
     except ValueError as error:
         parser.refuse(error)
@@ -121,17 +121,15 @@ def _parser(argv):
     return parser
 
 
-def _form_team(parser, arguments):
-    """Chooses the devices and threads that are fast for the run, and joins the other processes."""
+def _device(arguments):
+    """The option --device. If it is auto on a machine with a GPU, the device that is faster for the run."""
+    if arguments["device"] != "auto" or arguments["distribute"] or not has_gpu():
+        return arguments["device"]
     if arguments["resume"]:
         config = load_config(arguments["run_dir"] or newest_run(RUNS))
     else:
         config = options.config_from_arguments(arguments)
-    device, batch_size = arguments["device"], config.training.batch_size
-    if device == "auto" and not arguments["distribute"] and has_gpu():
-        device = faster_device(batch_size, getattr(config.model, "memory_locations", 0))
-    choose_threads(batch_size)
-    return form_team(arguments["distribute"], device, arguments["devices"], parser.prog)
+    return faster_device(config.training.batch_size, getattr(config.model, "memory_locations", 0))
 
 
 def _profile(parser, arguments):
@@ -139,9 +137,11 @@ def _profile(parser, arguments):
     for option in ("resume", "checkpoint", "run_dir", "distribute", "devices"):
         if arguments[option]:
             parser.error(f"argument --profile: --{option.replace('_', '-')} means nothing, because no run is made")
-    _form_team(parser, arguments)
+    form_team(None, _device(arguments), None, parser.prog)
     parser.make_directory("--profile", arguments["profile"])
-    trainer = build_trainer(options.config_from_arguments(arguments))
+    config = options.config_from_arguments(arguments)
+    choose_threads(config.training.batch_size)
+    trainer = build_trainer(config)
     trainer.advance(PROFILED_UPDATES)
     kernels = profiling.profile(trainer, arguments["profile"], PROFILED_UPDATES)
     for line in profiling.report(kernels, PROFILED_UPDATES):

@@ -124,7 +124,7 @@ def _workers(weights, batch_size):
     with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
         path = Path(directory, "weights.npz")
         np.savez(path, **weights)
-        commands = {"Trainer": ["benchmarks.jax_speed", str(batch_size)], "JAX": ["benchmarks.jax_peer", str(path)]}
+        commands = {TRAINER: ["benchmarks.jax_speed", str(batch_size)], ONE_PROGRAM: ["benchmarks.jax_peer", str(path)]}
         workers = {}
         for program, command in commands.items():
             for number, core in cores.items():

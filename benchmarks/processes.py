@@ -12,11 +12,9 @@ from experiment.command_line import start
 with start():
     import numpy as np
 
-    from benchmarks.turns import pinned_to
+    from benchmarks.turns import ROOT, pinned_to
     from experiment.checkpoints import PREFIX, checkpoints, read_tensors
     from experiment.metrics_file import read_metrics
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def free_addresses(number: int) -> list:

@@ -6,7 +6,6 @@ import tensorflow as tf
 
 DEVICES = ("auto", "cpu", "gpu")
 GPU_WORK = 2048  # a GPU is faster if batch size times memory locations is at least this, see docs/scale.md
-
 LARGE_BATCH = 32  # the least batch size for which several threads are faster than one, see docs/performance.md
 
 

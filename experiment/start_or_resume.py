@@ -14,6 +14,7 @@ from experiment.checkpoints import (
     restore,
 )
 from experiment.config import Config
+from experiment.devices import choose_threads
 from experiment.errors import CheckpointError, RunError
 from experiment.load import RESUMABLE, refuse_changed_config, refusing_config
 from experiment.memory_needed import check_training
@@ -46,8 +47,7 @@ def start_run(config: Config, run_dir: str | None = None, checkpoint: str | None
         RunError: the directory cannot be used.
         CheckpointError: the checkpoint is missing, damaged or of another architecture.
     """
-    check_training(config)
-    trainer = build_trainer(config, team=team)
+    trainer = _build(config, team)
     if checkpoint is not None:
         path = Path(checkpoint)
         if path.name == checkpoint:
@@ -89,8 +89,7 @@ def resume_run(values: dict, run_dir: str | None = None, checkpoint: str | None 
     try:
         with refusing_config(run_dir):
             config = Config.from_json(directory.config)
-            check_training(config)
-            trainer = build_trainer(config, team=team)
+            trainer = _build(config, team)
         _refuse_contradictions(config, values, run_dir)
         _restore_trainer(trainer, config, run_dir, checkpoint)
         config = config.replace(run={key: value for key, value in values["run"].items() if key in RESUMABLE})
@@ -103,6 +102,13 @@ def resume_run(values: dict, run_dir: str | None = None, checkpoint: str | None 
         directory.close()
         raise
     return Run(directory=directory, config=config, trainer=trainer)
+
+
+def _build(config, team):
+    """Builds the trainer of a configuration, unless it cannot fit in memory. Chooses the threads that suit it."""
+    check_training(config)
+    choose_threads(config.training.batch_size)
+    return build_trainer(config, team=team)
 
 
 def _refuse_contradictions(config, values, run_dir):

@@ -79,6 +79,7 @@ def _check_class(task_class, owner):
             )
 
 
+@functools.cache
 def _check_batch(task_class, path):
     """Makes a batch of two sequences with the default options, checks its shapes, and traces its TensorFlow graph."""
     try:

@@ -154,7 +154,7 @@ def test_a_damaged_configuration_is_named(finished, here, capsys, damage):
 
 
 def test_a_run_in_use_is_not_touched(finished, here, capsys):
-    with RunDirectory(here / "live", default_config().to_json()):
+    with RunDirectory(here / "live", {"seed": 0}):
         assert "live is in use by another train.py" in refused(capsys, train.main, "--resume", "--run-dir=live")
 
 
