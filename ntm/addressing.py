@@ -41,13 +41,13 @@ def address(memory, previous_weightings, parameters):
     Args:
         memory: [B, N, W].
         previous_weightings: [B, H, N].
-        parameters: AddressingParameters.
+        parameters: AddressingParameters. The number of offsets must be odd and at most N. `address` does not check it.
 
     Returns:
         Weightings [B, H, N].
 
     Raises:
-        ValueError: an argument has the wrong shape, or the number of offsets is even or exceeds N.
+        ValueError: an argument has the wrong shape.
     """
     memory, previous_weightings, *parameters = checked_tensors(
         memory=(memory, "B N W"),
