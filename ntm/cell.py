@@ -179,7 +179,7 @@ class NTMCell(keras.layers.Layer):
         return self.initial_state(batch_size).to_keras()
 
     def from_keras(self, tensors, seed=None):
-        """The NTMState of a state in Keras's form. Zeros from Keras's `reset_state` become the initial state."""
+        """Makes an NTMState of Keras's tensors. Zeros become the initial state; a random one only with a `seed`."""
         *tensors, started = (self._in_loop_dtype(tensor) for tensor in tensors)
         shapes = self.state_shapes.flat()
         state = NTMState.from_flat([tf.reshape(tensor, [-1, *shape]) for tensor, shape in zip(tensors, shapes)])
