@@ -5,7 +5,7 @@ import tensorflow as tf
 
 
 def check_shape(name, tensor, axes, **sizes):
-    """Refuses a tensor of another shape. Sizes that are not known yet pass.
+    """Refuses a tensor of another shape. Unknown sizes are accepted.
 
     Args:
         name: the argument's name.
@@ -80,7 +80,7 @@ def check_steps(steps, inputs):
     check_shape("steps", steps, "")
     value, length = tf.get_static_value(steps), inputs.shape[1]
     if value is not None and (value < 0 or (length is not None and value > length)):
-        raise ValueError(f"steps={value} must be from 0 to the {length} steps of the inputs")
+        raise ValueError(f"steps={value} must be from 0 to the number of steps in the inputs, T={length}")
     return steps
 
 

@@ -466,7 +466,7 @@ def test_a_wrong_argument_of_the_layer_is_named_in_one_line(built, call, message
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"steps": 5}, "steps=5 must be from 0 to the 4 steps"),
+        ({"steps": 5}, "steps=5 must be from 0 to the number of steps in the inputs, T=4"),
         ({"steps": -1}, "steps=-1"),
         ({"steps": [1, 2]}, "steps must have the shape"),
         ({"mask": np.ones([2 * B], bool)}, "mask must have the shape"),
