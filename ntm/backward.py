@@ -113,9 +113,11 @@ def backward(cell, weights, sequences, history, d_outputs):
 
 
 def _chunk(cell, sequences, history, d_outputs, start):
-    """The Chunk that begins at step `start`, and the rows that the controller's weights multiply in its steps.
+    """Cuts a chunk out of the sequences.
 
-    The rows are [C, B, I + R*W (+ U)], see `Controller.row`.
+    Returns:
+        The Chunk that begins at step `start`, and the controller's rows at the steps of this chunk (see
+        `Controller.row`), [C, B, I + R*W (+ U)].
     """
     size = chunk_size(sequences.inputs)
     states = history.states._replace(cells=())  # the loop over the steps looks the cells up itself

@@ -119,9 +119,9 @@ class CompiledUnroll:
     def _run(self, inputs, states, mask, steps, *, seed, values):
         """The program.
 
-        Its gradient is one function, which recomputes the cheap parts of the forward pass. Otherwise TensorFlow would
-        pass shapes from the forward pass to the gradient. If a caller compiles a whole update, these shapes would make
-        XLA treat all weights as constants and compile again at every update.
+        Its gradient is one function, which recomputes the cheap parts of the forward pass. Without the recomputation,
+        TensorFlow would pass shapes from the forward pass to the gradient. If a caller compiles a whole update, these
+        shapes would make XLA treat all weights as constants and compile again at every update.
         """
         cell, dtype = self._cell, inputs.dtype
         sequences, running = prepare(inputs, mask, steps)
@@ -163,13 +163,13 @@ class CompiledUnroll:
     def _with_weights(self, values):
         """A scope in which the weights have the given values.
 
-        It is needed because a caller's StatelessScope may have given the weights other values than their variables.
+        It is needed because a caller's StatelessScope can give the weights values that their variables do not hold.
         """
         return keras.StatelessScope(zip(self._weights(), values))
 
 
 def _gradients(function, arguments, d_results):
-    """Computes a function again. Returns the gradients of its arguments from those of its results."""
+    """Computes a function again. Returns the gradients of the arguments, given the gradients of the results."""
     with tf.GradientTape() as tape:
         tape.watch(arguments)
         results = function(*arguments)

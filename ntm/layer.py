@@ -79,7 +79,7 @@ class NTMLayer(keras.layers.RNN):
             training: not used.
 
         Returns:
-            The outputs, and the tensors of the final state after them if `return_state`.
+            The outputs. With `return_state`, a tuple: the outputs, then the tensors of the final state.
 
         Raises:
             ValueError: an argument has the wrong shape; the message names it, the expected and the received shape.
