@@ -74,7 +74,7 @@ class MemoryMap(keras.callbacks.Callback):
 
 
 def _plots():
-    """The module ntm.plots, which only this callback needs. Without matplotlib it raises ImportError."""
+    """Imports ntm.plots here, not at the top of the file: without matplotlib, this import raises ImportError."""
     from ntm import plots
 
     return plots

@@ -30,7 +30,7 @@ _VISITED = 0.05  # a weight above this counts as a visit
 
 
 def _takes_tensors(function):
-    """A decorator: the function's arguments, and the parts of lists, tuples and dicts, may be tensors or arrays."""
+    """A decorator that converts tensors in a function's arguments to arrays, also inside lists, tuples and dicts."""
 
     @functools.wraps(function)
     def draw(*arguments, **options):
