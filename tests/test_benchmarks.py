@@ -144,7 +144,7 @@ def test_figures_of_ngrams_and_sort_are_drawn(tmp_path, capsys):
 
 def test_the_overlap_of_weightings_tells_contexts_apart():
     bits = np.array([[0, 1, 1, 0, 1, 0, 0]])
-    weightings = 3 * np.eye(2)[[[0, *bits[0, :-1]]]]  # step t is at the place of bit t - 1
+    weightings = 3 * np.eye(2)[[[0, *bits[0, :-1]]]]  # the location of step t is the value of bit t - 1
     assert paper_sequences.context_overlap(bits, weightings, 1) == (1, 0)
     assert paper_sequences.context_overlap(bits, np.eye(7)[np.newaxis], 1) == (0, 0)
 

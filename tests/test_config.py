@@ -1,4 +1,4 @@
-"""Writes the configuration to config.json, reads it back, and refuses wrong values."""
+"""Converts the configuration to JSON and back, and refuses wrong values."""
 
 import argparse
 import json

@@ -92,7 +92,7 @@ def test_other_options_than_the_chiefs_are_refused():
 def test_a_lost_process_is_named(monkeypatch):
     cluster = Cluster([Member("chief", 0, "a:1"), Member("worker", 0, "b:1"), Member("worker", 1, "c:1")], 1)
     monkeypatch.setattr(Member, "answers", lambda member: member.address != "c:1")
-    error = RuntimeError("aborted by /job:chief/replica:0/task:0")  # the chief only reports that worker 1 has gone
+    error = RuntimeError("aborted by /job:chief/replica:0/task:0")  # the error names only the chief; worker 1 has gone
     assert str(lost(cluster, error)).startswith("worker 1 (c:1) has gone")
     monkeypatch.setattr(Member, "answers", lambda member: True)
     assert str(lost(cluster, error)).startswith("chief 0 (a:1) has gone")

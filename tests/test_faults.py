@@ -1,4 +1,4 @@
-"""Ordinary faults end in one clear line, and nothing is lost in silence. All tests share one small, interrupted run.
+"""Ordinary faults end in one clear line, and nothing is lost in silence. Many tests share one small, interrupted run.
 
 benchmarks/faults.py injects many more faults at random. Most of its runs make no compiled updates, nor do the runs
 in this file: see benchmarks/laboratory.py.

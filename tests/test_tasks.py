@@ -92,7 +92,7 @@ def test_a_batch_has_the_given_size(task):
 
 
 def test_padding_changes_nothing_but_the_zeros_at_the_end(task):
-    """This also holds beyond the bounds, where errors are measured."""
+    """The size exceeds the task's bounds, as in measurements at greater lengths."""
     size = tuple(number + 2 for number in task.largest)
     exact, padded_batch = (task.batch(SEED, 2, size, padded) for padded in (size, tuple(number + 3 for number in size)))
     steps = int(exact.num_steps)
@@ -259,7 +259,7 @@ def test_ngrams_obey_a_table_from_beta():
     shares = np.sort(ones[seen > 200] / seen[seen > 200])
     assert len(shares) > 300
     # Kolmogorov's distance from Beta(1/2, 1/2), the arcsine law. It exceeds 2 / sqrt(n) with probability 0.0007. A
-    # fraction of 200 draws has a std of at most 0.5 / sqrt(200), which moves the distance by 0.02.
+    # share estimated from 200 draws has a std of at most 0.5 / sqrt(200), which moves the distance by 0.02.
     law = 2 / np.pi * np.arcsin(np.sqrt(shares))
     assert np.abs(law - np.arange(1, len(law) + 1) / len(law)).max() < 2 / np.sqrt(len(law)) + 0.02
 
