@@ -49,28 +49,30 @@ def main(argv=None) -> int:
     for seed in range(arguments.seeds):
         config = default_config(preset="reference").replace(run={"seed": seed})
         trainer = build_trainer(config, model_class=CarryingNTM)
-        train(trainer, seed, arguments.iterations)
+        if not train(trainer, seed, arguments.iterations):
+            continue
         evaluator = Evaluator(without_carry(trainer), trainer.task, (30,), 1000, stream(seed, REPORT), carry_state=True)
         for line in table(map(evaluator.measure, ((10,), (20,), (30,)))):
             print(line, flush=True)
     return 0
 
 
-def train(trainer, seed: int, iterations: int):
-    """Trains a model. Prints its metrics at the end of each tenth of the iterations."""
+def train(trainer, seed: int, iterations: int) -> bool:
+    """Trains a model. Prints its metrics at the end of each tenth of the iterations. Returns whether they are finite."""
     for tenth in range(1, 11):
         iteration = iterations * tenth // 10
         trainer.advance(iteration - AVERAGED)
         trainer.start_metrics()
         if not trainer.advance(iteration):
             print(f"seed {seed}: not finite at iteration {int(trainer.iteration)}")
-            return
+            return False
         metrics = trainer.metrics()
         print(
             f"seed {seed}, iterations {iteration - AVERAGED} to {iteration}: loss {metrics.loss:.4f}, "
             f"Hamming distance {metrics.hamming_distance:.2f}",
             flush=True,
         )
+    return True
 
 
 def without_carry(trainer) -> NTM:

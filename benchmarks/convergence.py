@@ -33,10 +33,10 @@ def main(argv=None) -> int:
     parser.make_directory("--dir", root)
     settings = root / "options.txt"
     text = shlex.join([*options, f"--sequences={arguments.sequences}"])
-    if any(root.glob("seed-*/config.json")) and settings.read_text() != text:
-        parser.error(
-            f"argument --dir: {root} holds runs of other options: {settings.read_text()}; choose another directory"
-        )
+    if any(root.glob("seed-*/config.json")):
+        before = settings.read_text() if settings.is_file() else "unknown, because options.txt is missing"
+        if before != text:
+            parser.error(f"argument --dir: {root} holds runs of other options: {before}; choose another directory")
     settings.write_text(text)
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     jobs = [sweep.Job(root / f"seed-{seed}", seed, tuple(options), arguments.sequences) for seed in seeds]

@@ -69,10 +69,10 @@ def main(argv=None) -> int:
         "--iterations", type=whole_number(1), default=20_000, metavar="N", help="updates (default 20000)"
     )
     parser.add_argument("--seeds", type=whole_number(1), default=3, metavar="N", help="seeds 0 to N-1 (default 3)")
-    parser.add_argument("--forms", default=",".join(FORMS), help="forms to train (default both: %(default)s)")
+    parser.add_argument("--forms", nargs="+", choices=FORMS, default=FORMS, help="forms to train (default: both)")
     arguments = parser.parse_args(argv)
     tf.get_logger().setLevel("ERROR")  # TensorFlow would warn that each seed is traced anew
-    for form in arguments.forms.split(","):
+    for form in arguments.forms:
         for seed in range(arguments.seeds):
             config = default_config(preset="reference").replace(
                 run={"seed": seed}, task={"max_length": arguments.max_length}

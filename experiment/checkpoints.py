@@ -58,12 +58,18 @@ def candidates(run_dir: Path, name: str | None) -> list:
 
     Raises:
         ValueError: `name` is not step-N. A path could name a checkpoint of another run.
+        CheckpointError: the run has no checkpoint `name`.
     """
+    found = checkpoints(run_dir)
     if name is None:
-        return checkpoints(run_dir)
+        return found
     if not _is_name(name):
         raise ValueError(f"checkpoint={name} is not the name of a checkpoint of {run_dir}, step-N")
-    return [checkpoint_path(run_dir, name)]
+    named = checkpoint_path(run_dir, name)
+    if not named.is_dir():
+        kept = ", ".join(directory.name for directory in found) or "no checkpoint"
+        raise CheckpointError(f"checkpoint {named} is missing; {run_dir} has {kept}")
+    return [named]
 
 
 def checkpoint_path(run_dir: Path, name: str) -> Path:

@@ -22,6 +22,8 @@ def train_and_report(run: Run) -> int:
     """Trains a run, prints a table of errors, and draws the figures. Returns the exit status."""
     directory, config, trainer = run
     say(f"{config.task.name}, {config.model.name}, {directory.path}")
+    if (reached := int(trainer.iteration)) == config.run.iterations:
+        say(f"the run has reached iteration {reached}; to go on, resume it with a larger --iterations")
     sizes = trainer.task.report_sizes
     largest = enclosing(trainer.task.largest, *sizes)
     report_seed = stream(config.run.seed, REPORT)

@@ -46,13 +46,13 @@ class Progress:
         """Shows the metrics of a row of metrics.csv."""
         now = time.perf_counter()
         updates_per_second = (iteration - self._iteration) / (now - self._time)
-        text = (
-            f"loss {metrics.loss:.4f}, Hamming distance {metrics.hamming_distance:.2f}, "
-            f"{updates_per_second * self._batch_size:.0f} sequences/s"
-        )
+        text = f"loss {metrics.loss:.4f}, Hamming distance {metrics.hamming_distance:.2f}"
+        left = ""
+        if self._rows > 0:  # the time of the first row includes the compilation
+            text += f", {updates_per_second * self._batch_size:.0f} sequences/s"
+            left = f", {tqdm.format_interval((self._iterations - iteration) / updates_per_second)} left"
         self._bar.set_postfix_str(text, refresh=False)
         self._bar.update(iteration - self._bar.n)
         if self._bar.disable and (self._rows % ROWS_PER_LINE == 0 or iteration == self._iterations):
-            left = tqdm.format_interval((self._iterations - iteration) / updates_per_second)
-            say(f"iteration {iteration}/{self._iterations}: {text}, {left} left")
+            say(f"iteration {iteration}/{self._iterations}: {text}{left}")
         self._iteration, self._time, self._rows = iteration, now, self._rows + 1

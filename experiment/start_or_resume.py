@@ -7,7 +7,6 @@ from experiment.build import build_trainer
 from experiment.checkpoints import (
     PREFIX,
     candidates,
-    checkpoint_path,
     checkpoints,
     iteration_of,
     model_variables,
@@ -51,7 +50,7 @@ def start_run(config: Config, run_dir: str | None = None, checkpoint: str | None
     if checkpoint is not None:
         path = Path(checkpoint)
         if path.name == checkpoint:
-            path = checkpoint_path(newest_run(RUNS), checkpoint)
+            [path] = candidates(newest_run(RUNS), checkpoint)
         config = config.replace(run={"checkpoint": str(path)})
         restore(model_variables(trainer.model), path / PREFIX)
     if run_dir is None:

@@ -80,7 +80,8 @@ def check_steps(steps, inputs):
     check_shape("steps", steps, "")
     value, length = tf.get_static_value(steps), inputs.shape[1]
     if value is not None and (value < 0 or (length is not None and value > length)):
-        raise ValueError(f"steps={value} must be from 0 to the number of steps in the inputs, T={length}")
+        allowed = "at least 0" if length is None else f"from 0 to the number of steps in the inputs, T={length}"
+        raise ValueError(f"steps={value} must be {allowed}")
     return steps
 
 

@@ -283,7 +283,7 @@ def test_lost_rows_are_reported(run, resumed, damage, words):
 def test_a_row_that_is_cut_inside_its_last_number_does_not_count(run):
     path = run / "metrics.csv"
     path.write_bytes(path.read_bytes()[:-3])
-    assert [row[0] for row in loop.solved and fault_kinds.metrics_file.read_rows(path)][-1] == "300"
+    assert [row[0] for row in fault_kinds.metrics_file.read_rows(path)][-1] == "300"
 
 
 def test_solved_json_is_restored(run, resumed):

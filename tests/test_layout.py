@@ -122,8 +122,8 @@ def too_long(sources):
             own = [name for name in names if name not in KERAS_ARGUMENTS]
             if node.name == "__init__" and len(own) > MAX_CONSTRUCTOR_ARGUMENTS:
                 yield f"{module}.{node.name} has {len(own)} arguments of its own"
-            positional = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)]
-            if node.name != "__init__" and len(set(positional) - {"self", "cls"}) > MAX_POSITIONAL:
+            positional = {argument.arg for argument in (*node.args.posonlyargs, *node.args.args)} - {"self", "cls"}
+            if node.name != "__init__" and len(positional) > MAX_POSITIONAL:
                 yield f"{module}.{node.name} has {len(positional)} positional arguments"
 
 
