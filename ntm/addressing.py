@@ -41,13 +41,13 @@ def address(memory, previous_weightings, parameters):
     Args:
         memory: [B, N, W].
         previous_weightings: [B, H, N].
-        parameters: AddressingParameters. The number of offsets must be odd and at most N. `address` does not check it.
+        parameters: AddressingParameters.
 
     Returns:
         Weightings [B, H, N].
 
     Raises:
-        ValueError: an argument has the wrong shape.
+        ValueError: an argument has the wrong shape, or the number of offsets is even or exceeds N.
     """
     memory, previous_weightings, *parameters = checked_tensors(
         memory=(memory, "B N W"),
@@ -59,6 +59,7 @@ def address(memory, previous_weightings, parameters):
         sharpness=(parameters.sharpness, "B H"),
     )
     parameters = AddressingParameters(*parameters)
+    _check_offsets(previous_weightings, parameters.shifts)
     similarities = _similarities(memory, parameters.keys)
     return addressing_stages(similarities, previous_weightings, parameters).weightings
 
@@ -141,11 +142,7 @@ def shift(weightings, shifts):
         ValueError: an argument has the wrong shape, or the number of offsets is even or exceeds N.
     """
     weightings, shifts = checked_tensors(weightings=(weightings, "B H N"), shifts=(shifts, "B H 2S+1"))
-    offsets, locations = shifts.shape[-1], weightings.shape[-1]
-    if offsets % 2 == 0 or offsets > locations:
-        raise ValueError(
-            f"the number of shifts, {offsets}, must be odd and at most the number of memory locations, {locations}"
-        )
+    _check_offsets(weightings, shifts)
     return convolve(weightings, shifts)
 
 
@@ -224,6 +221,15 @@ def rotations(padded, offsets):
 def tiny(values):
     """The smallest normal number of the values' float type. `sharpen` replaces smaller weights by this number."""
     return np.finfo(values.dtype.as_numpy_dtype).tiny
+
+
+def _check_offsets(weightings, shifts):
+    """Refuses a number of offsets that is even or exceeds the number of locations."""
+    offsets, locations = shifts.shape[-1], weightings.shape[-1]
+    if offsets % 2 == 0 or offsets > locations:
+        raise ValueError(
+            f"the number of shifts, {offsets}, must be odd and at most the number of memory locations, {locations}"
+        )
 
 
 def _match(similarities, strengths):
