@@ -21,13 +21,26 @@ def start():
     Sets Keras's backend to TensorFlow and its float type to float32, whatever the environment and keras.json say.
     """
     streams.repair_streams()
-    with signals.ending_on_signals(), streams.quiet_stderr():
+    with signals.ending_on_signals(), streams.quiet_stderr(), _hidden_package("sklearn"):
         os.environ["KERAS_BACKEND"] = "tensorflow"
         program_cache.share()
         yield
     if keras := sys.modules.get("keras"):  # the `with` block has imported it
         keras.config.set_floatx("float32")
         keras.config.set_dtype_policy("float32")
+
+
+@contextlib.contextmanager
+def _hidden_package(name):
+    """Hides an installed package. Keras imports scikit-learn if it can, which takes a second; no command needs it."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 def run(main: Callable):

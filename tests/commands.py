@@ -1,5 +1,6 @@
 """Helpers for tests of the command lines."""
 
+import contextlib
 import csv
 import os
 import subprocess
@@ -18,6 +19,16 @@ SMALL = [
     "--log-every=20",
     "--checkpoint-every=100",
 ]
+
+
+@contextlib.contextmanager
+def running_eagerly():
+    """Runs every tf.function in the `with` block as eager code."""
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
 
 
 def start(script, *arguments, cwd, **environment):

@@ -14,7 +14,7 @@ with experiment.command_line.start():
     import evaluate
     import reuse
     import train
-    from commands import SMALL, start
+    from commands import SMALL, running_eagerly, start
     from experiment import loop, solved, start_or_resume
     from experiment.build import build_trainer
     from experiment.config import default_config
@@ -38,9 +38,8 @@ def seeded():
 @pytest.fixture
 def eager_functions():
     """Runs every tf.function as eager code, to save its compilation."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+    with running_eagerly():
+        yield
 
 
 @pytest.fixture
@@ -96,7 +95,7 @@ def _finish(directory):
         "--run-dir=whole",
         "--figures",
         cwd=directory,
-        XLA_FLAGS=f"--xla_dump_to={directory / 'xla'}",
+        XLA_FLAGS=f"--xla_dump_to={directory / 'xla'} --xla_dump_hlo_as_text",
         TF_XLA_FLAGS="",  # XLA does not dump programs that come from the cache
     )
     out, err = process.communicate(timeout=300)

@@ -19,12 +19,13 @@ from benchmarks import (
     shift_forms,
     sweep,
 )
+from commands import SMALL
 from experiment.build import build_trainer
 from experiment.config import default_config
 from ntm.addressing import shift
 
 
-def test_literal_sharpening_runs_both_forms(capsys):
+def test_literal_sharpening_runs_both_forms(eager_functions, capsys):
     literal_sharpening.main(["--max-length=2", "--iterations=5", "--seeds=1"])
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(",")[0] for line in lines] == ["pow and divide", "softmax of log"]
@@ -32,7 +33,7 @@ def test_literal_sharpening_runs_both_forms(capsys):
     assert lines[0].partition(":")[2] == lines[1].partition(":")[2]
 
 
-def test_the_controller_state_is_carried_from_one_sequence_to_the_next():
+def test_the_controller_state_is_carried_from_one_sequence_to_the_next(eager_functions):
     small = {"controller_units": 5, "memory_locations": 7, "memory_width": 4}
     config = default_config(preset="reference").replace(model=small)
     trainer = build_trainer(config, model_class=carried_state.CarryingNTM)
@@ -57,11 +58,8 @@ def test_other_forms_of_the_shift_agree_with_the_shift(form, locations, reach, r
     np.testing.assert_allclose(form(weightings, shifts), shift(weightings, shifts), atol=1e-6)
 
 
-SMALL = ["--controller-units=8", "--memory-locations=9", "--memory-width=5", "--max-length=2", "--iterations=200"]
-
-
 def test_convergence_trains_seeds_and_resumes(tmp_path, monkeypatch, capsys):
-    common = ["--sequences=5", f"--dir={tmp_path / 'c'}", *SMALL]
+    common = ["--sequences=5", f"--dir={tmp_path / 'c'}", *SMALL, "--iterations=200"]
     assert convergence.main(["--seeds=1", "--first-seed=3", *common]) == 0
     assert "solved: 0 of 1" in capsys.readouterr().out
     trained = []

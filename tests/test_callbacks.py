@@ -40,7 +40,7 @@ def drawn(monkeypatch):
 
 
 @pytest.mark.parametrize("functional", [False, True])
-def test_every_epoch_draws_the_trained_models_weightings(functional, sequence, drawn, tmp_path):
+def test_every_epoch_draws_the_trained_models_weightings(functional, eager_functions, sequence, drawn, tmp_path):
     model = NTM(output_size=1, **SMALL)
     network = network_around(model) if functional else model
     callback = MemoryMap(sequence, tmp_path / "maps", log_dir=tmp_path / "log", answer_at=3)

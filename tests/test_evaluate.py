@@ -129,7 +129,7 @@ def test_weights_that_are_not_finite_are_refused_in_one_line(small_run, tmp_path
     [
         ([], ["--run-dir", "--weights"]),
         (["--run-dir=nowhere"], ["nowhere holds no run"]),
-        (["--run-dir=whole", "--checkpoint=step-7"], ["step-7/model.ckpt.index is missing"]),
+        (["--run-dir=whole", "--checkpoint=step-7"], ["step-7 is missing; whole has step-600, step-500, "]),
         (["--weights=nowhere.keras"], ["nowhere.keras"]),
         (["--reference-checkpoint=nowhere"], ["nowhere.index is missing"]),
         (["--weights=whole/config.json"], ["whole/config.json"]),

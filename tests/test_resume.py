@@ -18,7 +18,7 @@ from experiment.metrics_file import COLUMNS, read_metrics
 from experiment.solved import read_solved
 
 OLD_RUN = Path(__file__).parent / "data" / "old_run"
-LONG = [*SMALL, "--iterations=3000"]
+LONG = [*SMALL, "--iterations=2000"]
 
 
 @pytest.fixture(scope="module")
@@ -38,18 +38,18 @@ def kill(process, run_dir, rows):
     finally:
         process.kill()
     process.communicate()
-    assert not (run_dir / "checkpoints" / "step-3000").exists()
+    assert not (run_dir / "checkpoints" / "step-2000").exists()
 
 
 def test_a_run_that_is_killed_twice_resumes_bit_for_bit(long, here):
     """The first kill comes before or near the first checkpoint."""
     run_dir = here / "killed"
     kill(start("train.py", *LONG, "--run-dir=killed", cwd=here), run_dir, rows=1)
-    kill(start("train.py", "--resume", "--run-dir=killed", cwd=here), run_dir, rows=50)
+    kill(start("train.py", "--resume", "--run-dir=killed", cwd=here), run_dir, rows=40)
     assert train.main(["--resume", "--run-dir=killed"]) == 0
     assert losses(run_dir) == losses(long)
-    expected = tensors(long, 3000)
-    for name, tensor in tensors(run_dir, 3000).items():
+    expected = tensors(long, 2000)
+    for name, tensor in tensors(run_dir, 2000).items():
         np.testing.assert_array_equal(tensor, expected[name], err_msg=name)
 
 

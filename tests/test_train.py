@@ -115,7 +115,7 @@ def test_a_checkpoint_of_another_architecture_is_refused_in_one_line(finished, w
         (["--resume", "--run-dir=whole", "--max-length=9"], ["--max-length=9", "whole/config.json", "3"]),
         (["--resume", "--run-dir=whole", "--model=ntm-feedforward"], ["--model=ntm-feedforward", "ntm-lstm"]),
         (["--resume", "--run-dir=whole", "--iterations=599"], ["--iterations=599", "600"]),
-        (["--resume", "--run-dir=whole", "--checkpoint=step-7"], ["whole/checkpoints/step-7/model.ckpt.index"]),
+        (["--resume", "--run-dir=whole", "--checkpoint=step-7"], ["whole/checkpoints/step-7 is missing", "step-600"]),
         (["--checkpoint=whole/checkpoints/step-600"], ["whole/checkpoints/step-600", "another architecture"]),
         (["--checkpoint=missing/step-1"], ["missing/step-1"]),
         (["--checkpoint="], ["--checkpoint", "''"]),

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from benchmarks.laboratory import all_variables
+from commands import running_eagerly
 from experiment.build import build_trainer
 from experiment.config import default_config
 from experiment.evaluation import Evaluator
@@ -93,7 +94,7 @@ def test_an_update_is_a_step_of_the_optimizer_on_the_batchs_loss():
     np.testing.assert_allclose(tf.math.reduce_std(noise), 0.03, rtol=5 / np.sqrt(2 * len(noise)))
     for variable, value in zip(other.model.trainable_variables, other._split(noisy)):
         variable.assign(value)
-    with tf.GradientTape() as tape:
+    with running_eagerly(), tf.GradientTape() as tape:
         logits = other.model(batch.inputs, steps=batch.num_steps)
         loss = tf.reduce_sum(
             tf.nn.sigmoid_cross_entropy_with_logits(batch.targets, logits) * batch.mask[..., tf.newaxis]
@@ -138,7 +139,7 @@ def test_a_gradient_that_is_not_finite_counts_as_0(fresh):
 
 
 @pytest.mark.parametrize("clip_ratio, goes_on", [(100.0, True), (0.0, False)])
-def test_a_gradient_that_is_not_finite_ends_training_only_without_clipping(clip_ratio, goes_on):
+def test_a_gradient_that_is_not_finite_ends_training_only_without_clipping(eager_functions, clip_ratio, goes_on):
     trainer = small_trainer(clip_ratio=clip_ratio)
     trainer.loss = lambda targets, logits, mask: tf.sqrt(
         0 * tf.reduce_sum(logits)

@@ -27,7 +27,7 @@ def test_a_longer_memory_keeps_every_weight_and_both_neighbours_of_location_0(mo
             np.testing.assert_allclose(variable[:, 3:8], np.repeat(np.mean(trained[:, 2:4], 1, keepdims=True), 5, 1))
 
 
-def test_the_same_memory_gives_the_same_outputs(model, rng):
+def test_the_same_memory_gives_the_same_outputs(eager_functions, model, rng):
     inputs = tf.constant(rng.normal(size=(2, 4, 2)), tf.float32)
     np.testing.assert_array_equal(with_locations(model, 6)(inputs), model(inputs))
 
@@ -37,7 +37,7 @@ def test_a_shorter_memory_is_refused(model):
         with_locations(model, 5)
 
 
-def test_with_location_rows_the_memory_can_be_copied_but_not_made_longer(rng):
+def test_with_location_rows_the_memory_can_be_copied_but_not_made_longer(eager_functions, rng):
     model = NTM(3, controller_units=5, memory_locations=6, memory_width=4, initial_values={"location_rows": True})
     model.build((None, None, 2))
     inputs = tf.constant(rng.normal(size=(2, 4, 2)), tf.float32)

@@ -180,7 +180,11 @@ def test_inputs_past_the_end_change_nothing(cell, inputs, mask):
         assert not np.asarray(dirty[2][0])[~np.asarray(mask)].any()
 
 
-@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(
+    "cell, compiled",
+    [("lstm", False), ("lstm", True), ("feedforward", False), ("reference", False), ("clipped", False)],
+    indirect=["cell"],
+)
 def test_a_batch_of_padding_alone_stays_in_the_initial_state(cell, inputs, compiled):
     @tf.function(
         input_signature=[tf.TensorSpec([None, None, I], tf.float64), tf.TensorSpec([None, None], tf.bool)],
