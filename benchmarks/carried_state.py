@@ -58,7 +58,7 @@ def main(argv=None) -> int:
 
 
 def train(trainer, seed: int, iterations: int) -> bool:
-    """Trains a model. Prints its metrics at the end of each tenth of the iterations. Returns whether they are finite."""
+    """Trains a model. Prints its metrics at every tenth of the iterations. Returns whether they are finite."""
     for tenth in range(1, 11):
         iteration = iterations * tenth // 10
         trainer.advance(iteration - AVERAGED)

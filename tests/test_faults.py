@@ -26,7 +26,7 @@ import train
 from benchmarks import fault_kinds, faults, laboratory
 from benchmarks.laboratory import Laboratory, content, copy_run
 from commands import ROOT, refused
-from experiment import atomic, checkpoints, loop, program_cache, signals, streams
+from experiment import atomic, checkpoints, program_cache, signals, streams
 from experiment.command_line import Parser
 from experiment.run_directory import RunDirectory
 from experiment.trainer import Trainer
