@@ -11,13 +11,12 @@ with start():
     import tensorflow as tf
 
     from experiment import options, profiling
-    from experiment.build import build_trainer
     from experiment.cluster import ProcessLostError
-    from experiment.devices import DEVICES, GPU_WORK, choose_threads, faster_device, has_gpu
+    from experiment.devices import DEVICES, GPU_WORK, faster_device, has_gpu
     from experiment.errors import CheckpointError, RunError, file_and_reason
     from experiment.load import load_config
     from experiment.run_directory import newest_run
-    from experiment.start_or_resume import RUNS
+    from experiment.start_or_resume import RUNS, prepare_trainer
     from experiment.team import STRATEGIES, form_team
     from experiment.team_run import open_run, train_run
 
@@ -140,8 +139,7 @@ def _profile(parser, arguments):
     form_team(None, _device(arguments), None, parser.prog)
     parser.make_directory("--profile", arguments["profile"])
     config = options.config_from_arguments(arguments)
-    choose_threads(config.training.batch_size)
-    trainer = build_trainer(config)
+    trainer = prepare_trainer(config)
     trainer.advance(PROFILED_UPDATES)
     kernels = profiling.profile(trainer, arguments["profile"], PROFILED_UPDATES)
     for line in profiling.report(kernels, PROFILED_UPDATES):

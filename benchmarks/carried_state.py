@@ -34,8 +34,8 @@ class CarryingNTM(NTM):
         state = super().initial_state(batch_size, seed)
         return state._replace(controller=tuple(map(tf.convert_to_tensor, self.carried)))
 
-    def run(self, inputs, mask=None, initial_state=None, steps=None):
-        logits, state = super().run(inputs, mask, initial_state, steps)
+    def run(self, inputs, **options):
+        logits, state = super().run(inputs, **options)
         for variable, tensor in zip(self.carried, state.controller):
             variable.assign(tensor)
         return logits, state

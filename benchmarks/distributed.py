@@ -196,7 +196,6 @@ def check_sweep(arguments) -> int:
     """Compares sweeps on Dask with a sweep without Dask. Returns 1 if their rows differ, else 0."""
     import distributed
 
-    sweep.SNAPSHOT_SECONDS = 2
     begin = time.perf_counter()
     expected = _rows(arguments, "local")
     duration = time.perf_counter() - begin
@@ -224,7 +223,7 @@ def _rows(arguments, name, client=None):
     root = Path(arguments.dir).resolve() / f"{name}-{time.time_ns()}"
     options = (*SMALL, f"--iterations={arguments.updates}", "--log-every=20", "--checkpoint-every=100")
     jobs = [sweep.Job(root / f"seed-{seed}", seed, options, 100) for seed in range(6)]
-    rows = [convergence.read_row(job.run_dir) for job in sweep.finished(jobs, 2, client)]
+    rows = [convergence.read_row(job.run_dir) for job in sweep.finished(jobs, 2, client, snapshot_seconds=2)]
     return sorted(({**row, "seconds": 0} for row in rows), key=lambda row: row["seed"])
 
 

@@ -102,7 +102,7 @@ class Kinds:
         with (
             contextlib.chdir(self._places),
             mock.patch.object(team_run, "train_and_report", return_value=0),
-            mock.patch.object(train, "build_trainer", side_effect=TooLargeError),
+            mock.patch.object(train, "prepare_trainer", side_effect=TooLargeError),
             mock.patch.object(start_or_resume, "build_trainer", _build_small),
         ):
             try:

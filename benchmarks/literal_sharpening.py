@@ -36,7 +36,7 @@ class LiteralNTM(NTM):
 
     cell_class = LiteralCell
 
-    def run(self, inputs, mask=None, initial_state=None, steps=None):
+    def run(self, inputs, *, mask=None, initial_state=None, steps=None):
         """As `NTM.run`, without a mask."""
         length = inputs.shape[1]
         steps = length if steps is None else steps

@@ -76,18 +76,19 @@ def connect(parser: Parser, scheduler: str | None):
     return client
 
 
-def finished(jobs: list, parallel: int, client=None) -> Iterator[Job]:
+def finished(jobs: list, parallel: int, client=None, snapshot_seconds: float = SNAPSHOT_SECONDS) -> Iterator[Job]:
     """Trains and measures all jobs. Yields each job when it has finished.
 
     Args:
         jobs: a list of Job.
         parallel: jobs at the same time, on this machine.
         client: a Dask client, or None to use this machine.
+        snapshot_seconds: the shortest time between two checkpoints that a Dask worker sends.
 
     Raises:
         JobError: a job failed. The attribute `job` is the Job.
     """
-    remote = None if client is None else _Remote(client)
+    remote = None if client is None else _Remote(client, snapshot_seconds)
     run = remote.train if remote else train
     # The jobs of a Dask client wait in threads of their own. The scheduler decides which of them run.
     with concurrent.futures.ThreadPoolExecutor(parallel if client is None else max(len(jobs), 1)) as pool:
@@ -149,8 +150,8 @@ def run_script(command: list, not_finite: bool = False) -> subprocess.CompletedP
 class _Remote:
     """Trains jobs on the workers of a Dask client."""
 
-    def __init__(self, client):
-        self._client, self._tasks = client, []
+    def __init__(self, client, snapshot_seconds):
+        self._client, self._snapshot_seconds, self._tasks = client, snapshot_seconds, []
 
     def give_up(self):
         """Ends all calls of `train`. A training that a worker has begun goes on there until its end."""
@@ -176,11 +177,11 @@ class _Remote:
         import distributed
 
         begun_with = snapshot.get()
-        task = self._client.submit(work, job, snapshot.name, SNAPSHOT_SECONDS, fingerprint(), pure=False)
+        task = self._client.submit(work, job, snapshot.name, self._snapshot_seconds, fingerprint(), pure=False)
         self._tasks.append(task)
         while True:
             try:
-                unpack(task.result(timeout=SNAPSHOT_SECONDS), job.run_dir)
+                unpack(task.result(timeout=self._snapshot_seconds), job.run_dir)
                 return True
             except (TimeoutError, distributed.TimeoutError):
                 _store(snapshot.get(), job.run_dir)

@@ -143,6 +143,17 @@ def number_from_zero(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is neither 0 nor a number from 1e-30 to 1e30") from None
 
 
+def fraction(text: str) -> float:
+    """An argument type: a number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return value
+
+
 def number(text: str) -> float:
     """An argument type: a number, well inside the range of float32."""
     try:

@@ -8,7 +8,7 @@ import dataclasses
 
 import keras
 
-from experiment.command_line import COUNT, number_from_zero, positive_number, whole_number
+from experiment.command_line import COUNT, fraction, number_from_zero, positive_number, whole_number
 from experiment.fields import check_values, defaults_of, names, option
 from experiment.models import MODELS, LSTMOptions, NTMOptions
 from experiment.presets import PRESETS, sections
@@ -51,8 +51,8 @@ class OptimizerOptions:
     decay_steps: int | None = option(
         whole_number(0), "updates after which the learning rate has halved: rate / (1 + updates / N); 0: never", None
     )
-    rho: float = option(number_from_zero, "decay rate of the running means of the gradient and of its square")
-    momentum: float = option(number_from_zero, "momentum, at most 1")
+    rho: float = option(fraction, "decay rate of the running means of the gradient and of its square")
+    momentum: float = option(fraction, "momentum")
     epsilon: float = option(number_from_zero, "number added to the variance, under the square root")
     centered: bool = option(None, "divide by the std of the gradient, not by its root mean square")
     global_clipnorm: float | None = option(number_from_zero, "clip the gradient norm to N; 0: do not clip")

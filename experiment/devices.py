@@ -63,10 +63,16 @@ def choose_devices(device: str, mirrored: bool = False, number: int | None = Non
         return [f"GPU:{i}" for i in range(len(gpus))]
     if mirrored and number is None:
         raise ValueError("distribute=mirrored needs a GPU, or --devices=N for N logical CPU devices")
-    if gpus:
-        tf.config.set_visible_devices([], "GPU")
-    if number is not None:
-        _divide_cpu(number)
+    try:
+        if gpus:
+            tf.config.set_visible_devices([], "GPU")
+        if number is not None:
+            _divide_cpu(number)
+    except RuntimeError:
+        raise ValueError(
+            "the devices cannot be chosen, because TensorFlow has already run an operation: does the file of --task "
+            "make tensors when it is imported?"
+        ) from None
     return [f"CPU:{i}" for i in range(number or 1)]
 
 

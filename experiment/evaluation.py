@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator
 
 import tensorflow as tf
 
+from experiment.memory_needed import EVALUATION_BATCH
 from experiment.seeds import batch_and_state_seeds, fold_in, seed_of_size
 from ntm.metrics import bits_per_sequence, hamming_distance
 from ntm.options import check_integer
-
-_BATCH_SIZE = 100  # sequences that run at the same time; limits the memory use
 
 
 class Evaluator:
@@ -32,7 +31,15 @@ class Evaluator:
     """
 
     def __init__(
-        self, model, task, largest: tuple, sequences: int, seed, *, carry_state=False, batch_size: int = _BATCH_SIZE
+        self,
+        model,
+        task,
+        largest: tuple,
+        sequences: int,
+        seed,
+        *,
+        carry_state=False,
+        batch_size: int = EVALUATION_BATCH,
     ):
         check_integer("sequences", sequences, smallest=1)
         check_integer("batch_size", batch_size, smallest=1)

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from experiment.errors import file_and_reason
+from experiment.errors import RunError, file_and_reason
 from experiment.metrics_file import read_metrics
 from experiment.observation import Observer
 from experiment.seeds import PICTURES, stream
@@ -11,7 +11,7 @@ from ntm import plots
 
 
 def draw_figures(run, trainer, observer: Observer, seed: int):
-    """Draws the figures of a run at its current iteration. If a figure cannot be written, prints a message and returns.
+    """Draws the figures of a run at its current iteration. If that fails, prints a message and returns.
 
     Args:
         run: RunDirectory.
@@ -21,7 +21,11 @@ def draw_figures(run, trainer, observer: Observer, seed: int):
     """
     iteration = int(trainer.iteration)
     seen = observer.observe(trainer.task.largest, stream(seed, PICTURES))
-    metrics = read_metrics(run.path)
+    try:
+        metrics = read_metrics(run.path)
+    except RunError as error:
+        warn(f"train.py: no figure is drawn: {error}")
+        return
     columns = (metrics[name] for name in ("sequences", "loss", "hamming_distance"))
     figures = {
         "sequence": plots.sequence(seen.inputs, seen.targets, seen.outputs, seen.mask),

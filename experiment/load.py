@@ -15,7 +15,7 @@ from experiment.record import read_record
 from experiment.reference import load_reference_checkpoint
 from experiment.run_directory import MODEL, read_config
 from ntm import LSTM, NTM
-from tasks import TaskError, task_class
+from tasks import TaskError, check_batch, task_class
 
 RESUMABLE = ("iterations", "stop_when_solved", "figures")  # the fields of `Config.run` that --resume may change
 
@@ -25,10 +25,10 @@ def refusing_config(run_dir):
     """Raises RunError in place of the exceptions of a damaged config.json or of a task that cannot be loaded."""
     try:
         yield
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise RunError(f"{run_dir}/config.json does not describe a run: {first_line(error)}") from None
     except TaskError as error:
         raise RunError(f"{run_dir}/config.json has a task that cannot be loaded: {error}") from None
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise RunError(f"{run_dir}/config.json does not describe a run: {first_line(error)}") from None
 
 
 def refuse_changed_config(config, directory, run_dir):
@@ -87,6 +87,8 @@ def load_run(run_dir, checkpoint: str | None = None):
         ValueError: `checkpoint` is not step-N.
     """
     config = load_config(run_dir)
+    with refusing_config(run_dir):
+        check_batch(config.task)
     found = candidates(run_dir, checkpoint)
     if found:
         with refusing_config(run_dir):
@@ -117,14 +119,17 @@ def load_weights(path, task_name: str | None = None):
         CheckpointError: the file is missing or damaged, holds another kind of model, or does not fit the task; or a
             weight is not finite.
         RunError: the config.json is damaged, or has another task than `task_name`.
+        TaskError: the task makes no batch.
     """
     run_dir = Path(path).parent
     if not (run_dir / "config.json").exists():
         task = task_class(task_name or "copy")()
+        check_batch(task)
         return task, _load_model(path, task)
     content = read_config(run_dir)
     with refusing_config(run_dir):
         task = task_from_json(content["task"])
+        check_batch(task)
     if task_name not in (None, task.identifier()):
         raise RunError(f"{run_dir}/config.json has the task {task.identifier()}, not {task_name}")
     return task, _load_model(path, task)

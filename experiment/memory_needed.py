@@ -14,7 +14,7 @@ from experiment.errors import CheckpointError
 
 NUMBER = 4  # bytes of a float32
 WEIGHT_COPIES = 4  # in training: the model's weights, `Trainer.weights`, the gradient, the optimizer's running means
-REPORT_BATCH = 100  # evaluation runs at most this many sequences at the same time
+EVALUATION_BATCH = 100  # sequences that run at the same time in an evaluation; limits its memory
 
 
 def check_training(config):
@@ -27,7 +27,7 @@ def check_training(config):
     weights = WEIGHT_COPIES * NUMBER * count_weights(options, task.input_size, task.output_size)
     steps, batch = task.num_steps(*task.largest), training.batch_size
     history = NUMBER * batch * steps * _state_numbers(options)
-    report = NUMBER * REPORT_BATCH * max(task.num_steps(*size) for size in (task.largest, *task.report_sizes))
+    report = NUMBER * EVALUATION_BATCH * max(task.num_steps(*size) for size in (task.largest, *task.report_sizes))
     report *= _step_numbers(options, task)
     sizes = [f"batch_size={batch}"]
     sizes += [f"max_{name}={number}" for name, number in zip(task.size_names, task.largest)]
@@ -47,7 +47,7 @@ def check_evaluation(model, task, largest: tuple, sequences: int):
     Raises:
         ValueError: the message names the number of steps.
     """
-    options, batch = model.options, min(sequences, REPORT_BATCH)
+    options, batch = model.options, min(sequences, EVALUATION_BATCH)
     steps = task.num_steps(*largest)
     numbers = batch * (steps * _step_numbers(options, task) + _state_numbers(options))
     _refuse_beyond_memory(f"measuring sequences of {steps} steps", NUMBER * numbers)
@@ -56,7 +56,9 @@ def check_evaluation(model, task, largest: tuple, sequences: int):
 def check_locations(model, locations: int):
     """Refuses a number of memory locations if the NTM's state would then not fit in memory. Raises ValueError."""
     options = {**model.options, "memory_locations": locations}
-    _refuse_beyond_memory(f"a batch with memory_locations={locations}", NUMBER * REPORT_BATCH * _state_numbers(options))
+    _refuse_beyond_memory(
+        f"a batch with memory_locations={locations}", NUMBER * EVALUATION_BATCH * _state_numbers(options)
+    )
 
 
 def check_weights(options: dict, input_size: int, output_size: int):

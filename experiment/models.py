@@ -8,6 +8,7 @@ import keras
 from experiment.command_line import COUNT, number, number_from_zero, whole_number
 from experiment.fields import defaults_of, option
 from ntm import LSTM, NTM, InitialValues, NTMCell
+from ntm.options import group_initial_values
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,13 +74,6 @@ MODELS = {
 }
 
 
-def ntm_arguments(options: dict) -> dict:
-    """The arguments of `ntm.NTM` for the flat options of config.json: the initial values become `initial_values`."""
-    initial = {field.name for field in dataclasses.fields(InitialValues)} & options.keys()
-    arguments = {name: value for name, value in options.items() if name not in initial}
-    return {**arguments, "initial_values": InitialValues(**{name: options[name] for name in initial})}
-
-
 def make_model(options, input_size: int, output_size: int, seed: int, model_class=None) -> keras.Model:
     """Makes a model and its initial weights.
 
@@ -97,7 +91,7 @@ def make_model(options, input_size: int, output_size: int, seed: int, model_clas
     arguments = dataclasses.asdict(options)
     del arguments["name"]
     if isinstance(options, NTMOptions):
-        arguments = ntm_arguments(arguments)
+        arguments = group_initial_values(arguments)
     keras.utils.set_random_seed(seed)
     model = (model_class or kind.model_class)(output_size=output_size, **kind.fixed, **arguments)
     model.build((None, None, input_size))

@@ -7,7 +7,7 @@ Models do too. If --task names a class in a file (FILE:CLASS), the fields of thi
 import argparse
 import dataclasses
 
-from experiment.command_line import COUNT, Parser, number
+from experiment.command_line import Parser, number, whole_number
 from experiment.config import Config, OptimizerOptions, RunOptions, TrainingOptions, default_config
 from experiment.models import MODELS
 from tasks import TASKS, TaskError, task_class
@@ -21,11 +21,8 @@ _CLASSES = {  # the dataclasses of each section except "task"
     "training": [TrainingOptions],
 }
 
-_PARSERS_OF_TASKS = {
-    int: COUNT,
-    float: number,
-    bool: None,
-}  # a task's fields carry no range: the task checks its own values
+# The task checks the range of its values itself.
+_PARSERS_OF_TASKS = {int: whole_number(-(2**20), 2**20), float: number, bool: None}
 
 
 def task_name(text: str) -> str:

@@ -4,10 +4,10 @@ import numpy as np
 
 from experiment.checkpoints import read_tensors
 from experiment.errors import CheckpointError
-from experiment.models import ntm_arguments
 from ntm import NTM
 from ntm.addressing import AddressingParameters
 from ntm.heads import HeadParameters
+from ntm.options import group_initial_values
 
 # Options of the NTM that give the reference's architecture. The checkpoint gives the missing sizes, except N.
 ARCHITECTURE = {
@@ -53,7 +53,7 @@ def load_reference_checkpoint(prefix, memory_locations: int = 128) -> NTM:
         controller_units=units,
         memory_locations=memory_locations,
         memory_width=width,
-        **ntm_arguments(ARCHITECTURE),
+        **group_initial_values(ARCHITECTURE),
     )
     model.build((None, None, input_size))
     controller = model.cell.controller

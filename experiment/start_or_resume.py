@@ -20,6 +20,7 @@ from experiment.memory_needed import check_training
 from experiment.run_directory import MODEL, RunDirectory, new_directory, newest_run
 from experiment.streams import warn
 from experiment.trainer import Trainer
+from tasks import check_batch
 
 RUNS = Path("runs")
 
@@ -46,7 +47,7 @@ def start_run(config: Config, run_dir: str | None = None, checkpoint: str | None
         RunError: the directory cannot be used.
         CheckpointError: the checkpoint is missing, damaged or of another architecture.
     """
-    trainer = _build(config, team)
+    trainer = prepare_trainer(config, team)
     if checkpoint is not None:
         path = Path(checkpoint)
         if path.name == checkpoint:
@@ -88,7 +89,7 @@ def resume_run(values: dict, run_dir: str | None = None, checkpoint: str | None 
     try:
         with refusing_config(run_dir):
             config = Config.from_json(directory.config)
-            trainer = _build(config, team)
+            trainer = prepare_trainer(config, team)
         _refuse_contradictions(config, values, run_dir)
         _restore_trainer(trainer, config, run_dir, checkpoint)
         config = config.replace(run={key: value for key, value in values["run"].items() if key in RESUMABLE})
@@ -103,10 +104,19 @@ def resume_run(values: dict, run_dir: str | None = None, checkpoint: str | None 
     return Run(directory=directory, config=config, trainer=trainer)
 
 
-def _build(config, team):
-    """Builds the trainer of a configuration, unless it cannot fit in memory. Chooses the threads that suit it."""
+def prepare_trainer(config: Config, team=None) -> Trainer:
+    """Builds the trainer of a configuration, after it has chosen the number of threads that suits it.
+
+    Args:
+        config: the configuration.
+        team: Team, see `build_trainer`.
+
+    Raises:
+        ValueError: the training cannot fit in memory, or the task makes no batch.
+    """
     check_training(config)
     choose_threads(config.training.batch_size)
+    check_batch(config.task)
     return build_trainer(config, team=team)
 
 
@@ -118,11 +128,11 @@ def _refuse_contradictions(config, values, run_dir):
             if section_name == "run" and key in RESUMABLE:
                 continue
             option = section_name if key == "name" else key
-            kept = section.identifier() if option == "task" else getattr(section, key, None)
+            if not hasattr(section, key):
+                raise ValueError(f"{option}={value} means nothing to the run in {run_dir}")
+            kept = section.identifier() if option == "task" else getattr(section, key)
             if value == kept:
                 continue
-            if kept is None:
-                raise ValueError(f"{option}={value} means nothing to the run in {run_dir}")
             raise ValueError(f"{option}={value} contradicts {run_dir}/config.json, which has {kept}")
 
 

@@ -3,12 +3,11 @@
 import json
 
 from experiment import options
-from experiment.build import build_trainer
 from experiment.config import Config
 from experiment.errors import CheckpointError, RunError
 from experiment.loop import train_and_report
 from experiment.signals import StopSignals
-from experiment.start_or_resume import Run, resume_run, start_run
+from experiment.start_or_resume import Run, prepare_trainer, resume_run, start_run
 from experiment.team import Team
 
 
@@ -73,7 +72,7 @@ def _join(team):
     if "error" in message:
         raise RunError(f"the chief cannot open the run: {message['error']}")
     config = Config.from_json(message["config"])
-    return Run(directory=None, config=config, trainer=build_trainer(config, team=team))
+    return Run(directory=None, config=config, trainer=prepare_trainer(config, team))
 
 
 def _follow(team, trainer):

@@ -90,8 +90,8 @@ class LSTM(SequenceModel):
         """Runs a batch of sequences. Arguments and result as for `NTM.call`, but without a mask."""
         return self.run(inputs, initial_state=initial_state, steps=steps)[0]
 
-    def run(self, inputs, initial_state=None, steps=None):
-        inputs = self._prepare(inputs)
+    def run(self, inputs, *, initial_state=None, steps=None):
+        inputs, steps = self._check(inputs, steps=steps)
         values, length = swap_batch_and_time(inputs), tf.shape(inputs)[1]
         steps = length if steps is None else tf.minimum(steps, length)
         state = self._state_or_initial(inputs, initial_state)

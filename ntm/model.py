@@ -25,7 +25,7 @@ class SequenceModel(keras.Model, abc.ABC):
         """I, the number of input channels. The model must be built."""
 
     @abc.abstractmethod
-    def run(self, inputs, initial_state=None, steps=None):
+    def run(self, inputs, *, initial_state=None, steps=None):
         """Runs a batch of sequences. Returns the final state too, so that a long sequence can be run piece by piece.
 
         Args:
@@ -86,6 +86,13 @@ class SequenceModel(keras.Model, abc.ABC):
             check_inputs(inputs)
             self.build(inputs.shape)
         return inputs
+
+    def _check(self, inputs, mask=None, steps=None):
+        """Refuses arguments of wrong shapes. Returns inputs and steps as tensors."""
+        inputs = self._prepare(inputs)
+        check_inputs(inputs, self.input_size)
+        check_mask(mask, inputs)
+        return inputs, check_steps(steps, inputs)
 
     def _state_or_initial(self, inputs, initial_state):
         if initial_state is None:
@@ -166,7 +173,7 @@ class NTM(SequenceModel):
         logits, _, _ = self._compiled(inputs, states, mask, steps)
         return logits
 
-    def run(self, inputs, mask=None, initial_state=None, steps=None):
+    def run(self, inputs, *, mask=None, initial_state=None, steps=None):
         """Like `call`, for code that is compiled as a whole. Returns the final state too.
 
         `call` runs a compiled program of its own. `run` becomes a part of the program that the caller compiles.
@@ -178,13 +185,6 @@ class NTM(SequenceModel):
         state = self._state_or_initial(inputs, initial_state)
         outputs, final_state = unroll(self.cell, tf.cast(inputs, self.cell.loop_dtype), state, mask, steps)
         return self.output_layer(outputs), final_state
-
-    def _check(self, inputs, mask, steps):
-        """Refuses arguments of wrong shapes. Returns inputs and steps as tensors."""
-        inputs = self._prepare(inputs)
-        check_inputs(inputs, self.input_size)
-        check_mask(mask, inputs)
-        return inputs, check_steps(steps, inputs)
 
     def _state_or_initial(self, inputs, initial_state):
         if initial_state is not None:
@@ -201,7 +201,7 @@ class NTM(SequenceModel):
         super().export(filepath, format, verbose=verbose, input_signature=input_signature, **options)
 
     def trace(self, inputs, initial_state=None):
-        inputs, _ = self._check(inputs, mask=None, steps=None)
+        inputs, _ = self._check(inputs)
         inputs = tf.cast(inputs, self.cell.loop_dtype)
         outputs, steps = trace(self.cell, inputs, self._state_or_initial(inputs, initial_state))
         return self.output_layer(outputs), steps

@@ -31,7 +31,7 @@ def with_locations(model: NTM, locations: int) -> NTM:
             f"memory_locations={locations} must be {present}: with location_rows, the model has one trained row "
             f"for each of its {present} locations"
         )
-    longer = type(model)(**{**model.options, "memory_locations": locations})
+    longer = type(model)(**{**model.options, "memory_locations": locations}, dtype=model.dtype_policy)
     longer.build((None, None, model.input_size))
     for variable, trained in zip(longer.variables, model.variables):
         values = np.asarray(trained)

@@ -6,7 +6,7 @@ A task in a file of your own needs no entry: `task_class` loads it.
 from tasks.associative_recall import AssociativeRecall
 from tasks.copy_task import CopyTask
 from tasks.ngrams import NGrams
-from tasks.own_task import TaskError, load_class
+from tasks.own_task import TaskError, check_batch, load_class
 from tasks.priority_sort import PrioritySort
 from tasks.repeat_copy import RepeatCopy
 from tasks.task import Batch, Task
@@ -40,5 +40,6 @@ __all__ = [
     "RepeatCopy",
     "Task",
     "TaskError",
+    "check_batch",
     "task_class",
 ]

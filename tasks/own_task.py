@@ -17,8 +17,8 @@ _OPTION_TYPES = int, float, bool
 _CONSTANTS = "name", "input_size", "output_size"  # what a class must define besides its methods
 
 
-class TaskError(Exception):
-    """A task cannot be loaded. The message has one line. It names the task, its file and the reason."""
+class TaskError(ValueError):
+    """A task cannot be loaded or used. The message has one line. It names the task, its file and the reason."""
 
 
 def load_class(reference: str) -> type[Task]:
@@ -40,7 +40,7 @@ def load_class(reference: str) -> type[Task]:
         raise TaskError(f"{path}: {class_name} is no task, because it is no subclass of tasks.Task")
     _check_class(task_class, f"{path}: {class_name}")
     task_class.source = f"{path}:{class_name}"
-    _check_batch(task_class, path)
+    _check_defaults(task_class, path)
     return task_class
 
 
@@ -79,16 +79,35 @@ def _check_class(task_class, owner):
             )
 
 
-@functools.cache
-def _check_batch(task_class, path):
-    """Makes a batch of two sequences with the default options, checks its shapes, and traces its TensorFlow graph."""
+def _check_defaults(task_class, path):
+    """Makes the task with the default options, and checks its report sizes."""
     try:
         task = task_class()
+        for size in task.report_sizes:
+            task.check(size)
+    except Exception as error:  # whatever the user's code raises
+        raise TaskError(f"{task_class.source} cannot be used: {_describe(error, path)}") from error
+
+
+@functools.cache
+def check_batch(task: Task):
+    """Makes a batch of a task from a file, checks its shapes, and traces its TensorFlow graph.
+
+    To be called after the devices are chosen, because it runs TensorFlow operations. The tasks of this repository are
+    not checked.
+
+    Raises:
+        TaskError: the task makes no batch, or a batch of wrong shapes.
+    """
+    if task.source is None:
+        return
+    path = Path(task.source.rpartition(":")[0])
+    try:
         batch = task.batch([0, 0], 2)
         steps = task.num_steps(*task.largest)
         found = {name: tuple(getattr(batch, name).shape) for name in ("inputs", "targets", "mask")}
     except Exception as error:  # whatever the user's code raises
-        raise TaskError(f"{task_class.source} makes no batch: {_describe(error, path)}") from error
+        raise TaskError(f"{task.source} makes no batch: {_describe(error, path)}") from error
     expected = {
         "inputs": (2, steps, task.input_size),
         "targets": (2, steps, task.output_size),
@@ -96,13 +115,13 @@ def _check_batch(task_class, path):
     }
     for name, shape in expected.items():
         if found[name] != shape:
-            raise TaskError(f"{task_class.source} makes {name} of the shape {found[name]}, not {shape}")
+            raise TaskError(f"{task.source} makes {name} of the shape {found[name]}, not {shape}")
     try:
         graph = tf.function(lambda seed: task.batch(seed, 2), autograph=False)
         graph.get_concrete_function(tf.TensorSpec([2], tf.int32))
     except Exception as error:  # whatever the user's code raises
         reason = _describe(error, path)
-        raise TaskError(f"{task_class.source} makes no batch in training, where sizes are tensors: {reason}") from error
+        raise TaskError(f"{task.source} makes no batch in training, where sizes are tensors: {reason}") from error
 
 
 def _describe(error, path):

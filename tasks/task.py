@@ -35,8 +35,8 @@ class Task(abc.ABC):
     """A task whose sequences have sizes within bounds.
 
     A size is a tuple of integers, which `size_names` names. Subclasses are frozen dataclasses. For each name they have
-    the fields min_NAME and max_NAME. Each batch draws its size uniformly between these bounds. Each field becomes an
-    option of train.py, see `option`.
+    the fields min_NAME and max_NAME. Each batch draws its size uniformly between these bounds. Each field that
+    is made with `option` becomes an option of train.py.
 
     Raises:
         ValueError: a field is out of range; the message names the field and its value.

@@ -13,7 +13,6 @@ with experiment.command_line.start():
 
     import evaluate
     import reuse
-    import train
     from commands import SMALL, running_eagerly, start
     from experiment import loop, solved, start_or_resume
     from experiment.build import build_trainer
@@ -110,7 +109,6 @@ def compiled_once():
     shared = reuse.Reuse()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(start_or_resume, "build_trainer", shared.trainer)
-        patch.setattr(train, "build_trainer", shared.trainer)
         patch.setattr(loop, "Evaluator", shared.evaluator)
         patch.setattr(evaluate, "Evaluator", shared.evaluator_of_weights)
         patch.setattr(loop, "Observer", shared.observer)

@@ -207,6 +207,8 @@ def test_shift_of_any_size(weighting, reach, seed):
 def test_an_even_number_of_shifts_is_refused():
     with pytest.raises(ValueError, match="number of shifts, 4, must be odd"):
         addressing.shift(tf.ones([1, 1, 8]), tf.ones([1, 1, 4]))
+    with pytest.raises(ValueError, match="number of shifts, 4, must be odd"):
+        address(*map(tf.ones, [(1, 8, 3), (1, 1, 8), (1, 1, 3), (1, 1), (1, 1), (1, 1, 4), (1, 1)]))
 
 
 def test_shift_of_any_batch_and_number_of_locations_is_one_graph():

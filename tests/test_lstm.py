@@ -83,6 +83,19 @@ def test_steps_past_the_end_do_nothing(model, rng):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize(
+    "width, steps, message",
+    [
+        (INPUTS, STEPS + 1, "steps=8 must be from 0 to the number of steps in the inputs, T=7"),
+        (INPUTS, -1, "steps=-1"),
+        (INPUTS + 1, None, r"features=3, not \[2, 7, 4\]"),
+    ],
+)
+def test_wrong_arguments_are_named(model, width, steps, message):
+    with pytest.raises(ValueError, match=message):
+        model.run(tf.zeros([BATCH, STEPS, width], tf.float64), steps=steps)
+
+
 def test_a_saved_model_is_the_model(model, rng, tmp_path):
     inputs = tf.constant(rng.normal(size=[BATCH, STEPS, INPUTS]))
     model.save(tmp_path / "model.keras")

@@ -7,7 +7,7 @@ import pytest
 
 import evaluate
 import train
-from commands import ROOT, refused
+from commands import ROOT, refused, start
 from experiment.metrics_file import read_rows
 from tasks import CopyTask, own_task, task_class
 
@@ -70,31 +70,66 @@ COPY = "@dataclasses.dataclass(frozen=True)\nclass Mine(CopyTask):\n"
         ("mine.py:Mine", "class Mine(CopyTask): pass", ["Mine is no dataclass"]),
         ("mine.py:Mine", COPY + "    name: str = 'x'", ["Mine.name has the type str"]),
         ("mine.py:Mine", COPY + "    name: ClassVar[str] = 'a/b'", ["Mine.name is 'a/b'"]),
-        ("mine.py:Mine", COPY + "    input_size: ClassVar[int] = 3", ["inputs", "(2, 42, 10), not (2, 42, 3)"]),
         (
             "mine.py:Mine",
             COPY + "    def num_steps(self, length):\n        return 1 // 0",
-            ["makes no batch", "line 10"],
+            ["mine.py:Mine cannot be used: ZeroDivisionError", "(line 10)"],
         ),
         (
             "mine.py:Mine",
-            COPY
-            + "    def sequences(self, seed, *sizes):\n        return range(sizes[1][0]) and CopyTask().batch(seed, 2)",
-            ["makes no batch in training, where sizes are tensors", "(line 10)"],
+            COPY + "    report_sizes: ClassVar[tuple] = (20, 40)",
+            ["mine.py:Mine cannot be used: TypeError"],
+        ),
+        (
+            "mine.py:Mine",
+            COPY + "    report_sizes: ClassVar[tuple] = ((0,),)",
+            ["mine.py:Mine cannot be used: ValueError: each number in a size of copy must be at least 1"],
         ),
         ("mine.py:Mine", COPY + "    seed: int = option(3, 'x')", ["--seed"]),
     ],
 )
 def test_a_task_that_cannot_be_loaded_is_refused_in_one_line(tmp_path, monkeypatch, capsys, reference, source, words):
+    for line in refusals(tmp_path, monkeypatch, capsys, reference, source, with_evaluate=words != ["--seed"]):
+        for word in ["argument --task: ", *words]:
+            assert word in line
+
+
+@pytest.mark.parametrize(
+    "source, words",
+    [
+        ("    input_size: ClassVar[int] = 3", ["makes inputs of the shape (2, 42, 10), not (2, 42, 3)"]),
+        ("    def sequences(self, *arguments):\n        return 1 // 0", ["makes no batch: ZeroDiv", "(line 10)"]),
+        (
+            "    def sequences(self, seed, *sizes):\n        return range(sizes[1][0]) and CopyTask().batch(seed, 2)",
+            ["makes no batch in training, where sizes are tensors", "(line 10)"],
+        ),
+    ],
+)
+def test_a_task_that_makes_no_batch_is_refused_in_one_line(tmp_path, monkeypatch, capsys, source, words):
+    for line in refusals(tmp_path, monkeypatch, capsys, "mine.py:Mine", COPY + source):
+        for word in [": error: ", *words]:
+            assert word in line
+    assert not (tmp_path / "runs").exists()
+
+
+def refusals(tmp_path, monkeypatch, capsys, reference, source, with_evaluate=True):
+    """The lines with which train.py and evaluate.py refuse a task in the file mine.py or mine.txt."""
     monkeypatch.chdir(tmp_path)
     for name in ("mine.py", "mine.txt"):
         (tmp_path / name).write_text(HEAD + source)
     lines = [refused(capsys, train.main, f"--task={reference}", "--iterations=1")]
-    if words != ["--seed"]:  # evaluate.py has no options of tasks
+    if with_evaluate:  # evaluate.py has no options of tasks
         lines.append(refused(capsys, evaluate.main, f"--task={reference}", "--weights=x.keras"))
-    for line in lines:
-        for word in ["argument --task: ", *words]:
-            assert word in line
+    return lines
+
+
+def test_the_devices_are_chosen_before_a_task_in_a_file_makes_a_batch(tmp_path):
+    """In a process of its own, because TensorFlow's devices are chosen once."""
+    mirrored = ["--distribute=mirrored", "--devices=2", "--batch-size=3"]
+    process = start("train.py", f"--task={EXAMPLE}:Parity", *mirrored, cwd=tmp_path)
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, out) == (2, "")
+    assert err == "train.py: error: --batch-size=3 is no multiple of the number of replicas, 2\n"
 
 
 def test_help_shows_the_options_of_a_task_in_a_file(capsys):

@@ -40,7 +40,6 @@ def scripts(tmp_path, monkeypatch):
     (tmp_path / "train.py").write_text(TRAIN)
     (tmp_path / "evaluate.py").write_text(EVALUATE)
     monkeypatch.setattr(sweep, "ROOT", tmp_path)
-    monkeypatch.setattr(sweep, "SNAPSHOT_SECONDS", 0.3)
     return f"import pathlib\nfrom benchmarks import sweep\nsweep.ROOT = pathlib.Path({str(tmp_path)!r})\n"
 
 
@@ -58,7 +57,7 @@ def test_a_run_goes_on_when_its_worker_is_killed(scripts, tmp_path):
             target=lambda: (wait_for_snapshot(jobs[0]), os.kill(victim, signal.SIGKILL)), daemon=True
         )
         killer.start()
-        assert {job.seed for job in sweep.finished(jobs, 1, client)} == {0, 1}
+        assert {job.seed for job in sweep.finished(jobs, 1, client, snapshot_seconds=0.3)} == {0, 1}
         killer.join()
     starts = []
     for job in jobs:

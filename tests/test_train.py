@@ -89,6 +89,7 @@ def test_a_checkpoint_of_another_architecture_is_refused_in_one_line(finished, w
         (["--gradient-clip=x"], ["--gradient-clip", "'x'", "neither 0 nor"]),
         (["--clip-ratio=nan"], ["--clip-ratio", "'nan'", "neither 0 nor"]),
         (["--learning-rate=nan"], ["--learning-rate", "'nan'"]),
+        (["--momentum=1.5"], ["--momentum", "'1.5'", "from 0 to 1"]),
         (["--seed=-1"], ["--seed", "'-1'"]),
         (["--seed=99999999999"], ["--seed", "'99999999999'"]),
         (["--min-length=8", "--max-length=7"], ["--max-length=7", "--min-length=8"]),

@@ -32,6 +32,14 @@ def test_the_same_memory_gives_the_same_outputs(eager_functions, model, rng):
     np.testing.assert_array_equal(with_locations(model, 6)(inputs), model(inputs))
 
 
+def test_a_longer_memory_keeps_the_type():
+    model = NTM(3, controller_units=5, memory_locations=6, memory_width=4, dtype="float64")
+    model.build((None, None, 2))
+    longer = with_locations(model, 11)
+    assert longer.dtype_policy == model.dtype_policy
+    np.testing.assert_array_equal(longer.output_layer.kernel, model.output_layer.kernel)
+
+
 def test_a_shorter_memory_is_refused(model):
     with pytest.raises(ValueError, match="memory_locations=5 is below the model's 6"):
         with_locations(model, 5)
