@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from experiment.trainer import Trainer
+from experiment.trainer import Measured, Trainer
 
 
 class DistributedTrainer(Trainer):
@@ -56,7 +56,8 @@ class DistributedTrainer(Trainer):
             return tf.slice(tensor, begin, [self._share_size, *tensor.shape[1:]])
 
         measured, gradient = self._measure(weights, seed, share)
-        return tf.concat([measured, gradient], axis=0)
+        return tf.concat([tf.stack(measured), gradient], axis=0)
 
     def _apply_vector(self, means):
-        return self._apply(tf.unstack(means[:3]), means[3:])
+        numbers = len(Measured._fields)
+        return self._apply(Measured(*tf.unstack(means[:numbers])), means[numbers:])

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -10,6 +11,15 @@ from experiment.memory_needed import EVALUATION_BATCH
 from experiment.seeds import batch_and_state_seeds, fold_in, seed_of_size
 from ntm.metrics import bits_per_sequence, hamming_distance
 from ntm.options import check_integer
+
+
+class SequenceErrors(NamedTuple):
+    """The errors of the sequences of a batch, each [B]."""
+
+    wrong: tf.Tensor  # wrong bits
+    cost: tf.Tensor  # bits
+    optimal: tf.Tensor  # the lowest achievable cost, in bits
+    answer_bits: tf.Tensor  # the number of bits in the answer
 
 
 class Evaluator:
@@ -77,26 +87,27 @@ class Evaluator:
                 least_bits_per_sequence: the lowest achievable cost in bits.
             A size of several numbers adds a key for each further number, named as in the task's `size_names`.
         """
-        wrong, cost, optimal, bits = (tf.concat(values, 0).numpy() for values in zip(*self._results(size, seed)))
+        batches = [*self._errors(size, seed)]
+        errors = SequenceErrors(*(tf.concat(values, 0).numpy() for values in zip(*batches)))
         return {
             "task": self._task.name,
             "size": size_text(size),
             "length": size[0],
             **dict(zip(self._task.size_names[1:], size[1:])),
             "sequences": self._sequences,
-            "bit_errors_per_sequence": float(wrong.mean()),
-            "bit_error_rate": float(wrong.sum() / bits.sum()),
-            "exact_sequences": float((wrong == 0).mean()),
-            "bits_per_sequence": float(cost.mean()),
-            "least_bits_per_sequence": float(optimal.mean()),
+            "bit_errors_per_sequence": float(errors.wrong.mean()),
+            "bit_error_rate": float(errors.wrong.sum() / errors.answer_bits.sum()),
+            "exact_sequences": float((errors.wrong == 0).mean()),
+            "bits_per_sequence": float(errors.cost.mean()),
+            "least_bits_per_sequence": float(errors.optimal.mean()),
         }
 
     def is_exact(self, size: tuple, seed=None) -> bool:
         """Whether `measure` would find no wrong bit. Stops at the first batch with a wrong bit."""
-        return all(not wrong.numpy().any() for wrong, *_ in self._results(size, seed))
+        return all(not errors.wrong.numpy().any() for errors in self._errors(size, seed))
 
-    def _results(self, size, seed):
-        """Yields, for each batch, the first four results of `_run_batch`."""
+    def _errors(self, size, seed):
+        """Yields the SequenceErrors of each batch."""
         self._task.check(size)
         if enclosing(size, self._largest) != tuple(self._largest):
             raise ValueError(f"the size {size_text(size)} exceeds the evaluator's largest, {size_text(self._largest)}")
@@ -104,10 +115,10 @@ class Evaluator:
         batches = math.ceil(self._sequences / self._batch_size)
         controller_state = self._model.initial_state(self._batch_size, seed=seed).controller
         if self._carry_state:
-            *_, controller_state = self._run(fold_in(seed, batches), tf.constant(size), controller_state)
+            _, controller_state = self._run(fold_in(seed, batches), tf.constant(size), controller_state)
         for i in range(batches):
-            *result, final_state = self._run(fold_in(seed, i), tf.constant(size), controller_state)
-            yield [values[: self._sequences - i * self._batch_size] for values in result]
+            errors, final_state = self._run(fold_in(seed, i), tf.constant(size), controller_state)
+            yield SequenceErrors(*(values[: self._sequences - i * self._batch_size] for values in errors))
             if self._carry_state:
                 controller_state = final_state
 
@@ -120,7 +131,7 @@ class Evaluator:
             controller_state: a tuple of [B, U].
 
         Returns:
-            Wrong bits [B], cost [B], lowest achievable cost [B], number of bits [B], and the final controller state.
+            SequenceErrors, and the final controller state.
         """
         batch_seed, state_seed = batch_and_state_seeds(seed)
         batch = self._task.batch(batch_seed, self._batch_size, size, self._largest)
@@ -128,9 +139,13 @@ class Evaluator:
         state = state._replace(controller=controller_state)
         logits, final_state = self._model.run(batch.inputs, initial_state=state, steps=batch.num_steps)
         answer = batch.targets, logits, batch.mask
-        bits = tf.reduce_sum(batch.mask, axis=1) * batch.targets.shape[-1]
-        costs = hamming_distance(*answer), bits_per_sequence(*answer), self._task.optimal_bits(batch)
-        return *costs, bits, final_state.controller
+        errors = SequenceErrors(
+            wrong=hamming_distance(*answer),
+            cost=bits_per_sequence(*answer),
+            optimal=self._task.optimal_bits(batch),
+            answer_bits=tf.reduce_sum(batch.mask, axis=1) * batch.targets.shape[-1],
+        )
+        return errors, final_state.controller
 
 
 def size_text(size: tuple) -> str:

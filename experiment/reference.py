@@ -1,5 +1,7 @@
 """Loads the reference's published weights: camigord/Neural-Turing-Machine, a TensorFlow 0.12 checkpoint."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from experiment.checkpoints import read_tensors
@@ -45,10 +47,11 @@ def load_reference_checkpoint(prefix, memory_locations: int = 128) -> NTM:
         CheckpointError: a file is missing or damaged, or the checkpoint is not the reference's.
         ValueError: memory_locations is less than 3, the number of shifts.
     """
-    units, width, matrix, bias, interface, output = _read_weights(prefix)
-    input_size = matrix.shape[0] - width - units
+    weights = _read_weights(prefix)
+    units, width = weights.units, weights.width
+    input_size = weights.matrix.shape[0] - width - units
     model = NTM(
-        output_size=output.shape[1],
+        output_size=weights.output.shape[1],
         controller="lstm",
         controller_units=units,
         memory_locations=memory_locations,
@@ -59,20 +62,27 @@ def load_reference_checkpoint(prefix, memory_locations: int = 128) -> NTM:
     controller = model.cell.controller
     # The rows of `matrix` belong to the input, the read vector and the previous output. The gates have our order. At
     # every step, the reference adds 1 to the forget gate's pre-activation.
-    controller.kernel.assign(matrix[:input_size])
-    controller.recurrent_kernel.assign(matrix[input_size:])
-    controller.bias.assign(bias + np.repeat(np.float32([0, 0, 1, 0]), units))
-    model.cell.heads.kernel.assign(interface[:, _interface_columns(width)])
-    model.output_layer.kernel.assign(output)
+    controller.kernel.assign(weights.matrix[:input_size])
+    controller.recurrent_kernel.assign(weights.matrix[input_size:])
+    controller.bias.assign(weights.bias + np.repeat(np.float32([0, 0, 1, 0]), units))
+    model.cell.heads.kernel.assign(weights.interface[:, _interface_columns(width)])
+    model.output_layer.kernel.assign(weights.output)
     return model
 
 
-def _read_weights(prefix):
-    """Reads and checks the weights.
+class _Weights(NamedTuple):
+    """The reference's weights, in the order of _NAMES, and two sizes that follow from their shapes."""
 
-    Returns:
-        U, W, and the four arrays of _NAMES.
-    """
+    matrix: np.ndarray
+    bias: np.ndarray
+    interface: np.ndarray
+    output: np.ndarray
+    units: int  # U
+    width: int  # W
+
+
+def _read_weights(prefix):
+    """Reads and checks the _Weights."""
     tensors = read_tensors(prefix)
     for name in _NAMES:
         if name not in tensors:
@@ -95,7 +105,7 @@ def _read_weights(prefix):
             raise CheckpointError(
                 f"checkpoint {prefix} is not the reference's: {name} has the shape {list(tensors[name].shape)}"
             )
-    return units, width, matrix, bias, interface, output
+    return _Weights(matrix=matrix, bias=bias, interface=interface, output=output, units=units, width=width)
 
 
 def _interface_columns(width):

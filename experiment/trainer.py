@@ -2,6 +2,7 @@
 
 import math
 import time
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -20,6 +21,14 @@ _NOISE_OFFSETS = 2**20
 # Gradient clipping compares a norm with a running mean of past clipped norms. The mean covers about 100 updates. The
 # lower bound of the mean, _LEAST_NORM, keeps rare hard sequences useful when nearly all sequences are easy.
 _NORM_DECAY, _LEAST_NORM = 0.99, 0.01
+
+
+class Measured(NamedTuple):
+    """What an update measures on its batch: the fields of Metrics but for the gradient norm. Each is a scalar."""
+
+    loss: tf.Tensor
+    hamming_distance: tf.Tensor
+    bits_per_sequence: tf.Tensor
 
 
 class Trainer:
@@ -177,7 +186,7 @@ class Trainer:
             share: a function from a tensor [B, ...] to a part of its rows; None for all rows.
 
         Returns:
-            The fields of Metrics but for the gradient norm, a list of scalars; and the gradient of the loss, a vector.
+            Measured; and the gradient of the loss, a vector.
         """
         batch_seed, state_seed = batch_and_state_seeds(seed)
         batch = self.task.batch(batch_seed, self.batch_size)
@@ -197,18 +206,18 @@ class Trainer:
         gradient = _flatten(tape.gradient(loss, weights))
         wrong = tf.reduce_mean(hamming_distance(batch.targets, logits, batch.mask))
         bits = tf.reduce_mean(bits_per_sequence(batch.targets, logits, batch.mask))
-        return [loss, wrong, bits], gradient
+        return Measured(loss=loss, hamming_distance=wrong, bits_per_sequence=bits), gradient
 
     def _apply(self, measured, gradient):
         """Updates the weights with the gradient of the batch. Returns what `_update` returns.
 
         Args:
-            measured: the fields of Metrics but for the gradient norm.
+            measured: Measured.
             gradient: the gradient of the loss, a vector.
         """
         norm = tf.norm(gradient)
         self.optimizer.apply([self._clip(gradient, norm)], [self.weights])
-        return tf.stack(Metrics(*measured, gradient_norm=norm)), gradient
+        return tf.stack(Metrics(**measured._asdict(), gradient_norm=norm)), gradient
 
     def _clip(self, gradient, norm):
         """Clips the gradient, see `clip_ratio`. Updates the running mean of the norms."""
