@@ -90,8 +90,12 @@ def model(shared):
 # Models
 
 
-@pytest.mark.parametrize("make", [functional, sequential, Subclassed])
-def test_a_model_of_every_kind_learns_and_computes_the_same_in_a_call_in_predict_and_in_evaluate(make, shared):
+@pytest.mark.parametrize("make, eagerly", [(functional, False), (sequential, True), (Subclassed, True)])
+def test_a_model_of_every_kind_learns_and_computes_the_same_in_a_call_in_predict_and_in_evaluate(
+    make, eagerly, shared, request
+):
+    if eagerly:  # only one kind is compiled, to save time
+        request.getfixturevalue("eager_functions")
     model = compiled(make(shared))
     before, *_, after = losses(model, epochs=4)
     assert after < before
