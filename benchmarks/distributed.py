@@ -150,8 +150,9 @@ def kill_one(options: list, victim: int, moment: float, limit: float = 60.0) -> 
 
     Returns:
         The seconds after which the other process ended, and its message. None in place of the seconds is a failure:
-        the other process did not end within the limit, or it failed in another way than with status 1 and one line that
-        names the victim. The way does not matter if the victim had ended by itself before the kill.
+        the other process did not end within the limit, or it ended without one line that names the victim. It must end
+        with status 1 or, if the victim had not joined yet, by SIGKILL: it cannot end itself while it waits. None of
+        this matters if the victim had ended by itself before the kill.
     """
     started = processes.start_workers(options)
     (lost, address), (other, _) = started[victim], started[1 - victim]
@@ -162,7 +163,8 @@ def kill_one(options: list, victim: int, moment: float, limit: float = 60.0) -> 
         begin = time.perf_counter()
         _, err = other.communicate(timeout=limit)
         seconds, message = time.perf_counter() - begin, err.strip()
-        good = address in message and message.count("\n") == 0 and other.returncode == 1
+        status = -signal.SIGKILL if "has not joined" in message else 1
+        good = address in message and message.count("\n") == 0 and other.returncode == status
         return (seconds if good or not alive or other.returncode == 0 else None), f"{seconds:.1f} s, {message}"
     except processes.subprocess.TimeoutExpired:
         return None, "did not end"
