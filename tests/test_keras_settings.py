@@ -1,5 +1,6 @@
 """The commands and the package under other settings of Keras: its backend and its float type."""
 
+import importlib
 import json
 import os
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import pytest
 
 from commands import ROOT, SMALL, losses, start
+from experiment import command_line
 
 
 def finish(process):
@@ -34,3 +36,10 @@ def test_the_package_asks_for_the_tensorflow_backend(module, backend, tmp_path):
     assert process.returncode == 1
     last = process.stderr.splitlines()[-1]
     assert last.startswith("ImportError: ntm needs Keras's TensorFlow backend"), process.stderr
+
+
+def test_a_hidden_package_cannot_be_imported_until_the_block_ends(monkeypatch):
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    with command_line._hidden_package("colorsys"), pytest.raises(ImportError):
+        importlib.import_module("colorsys")
+    assert importlib.import_module("colorsys").__name__ == "colorsys"
