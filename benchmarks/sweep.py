@@ -30,6 +30,7 @@ WRONG, BITS, LEAST = "wrong_bits_", "bits_", "least_bits_"
 
 SNAPSHOT_SECONDS = 120  # the shortest time between two checkpoints that a worker sends
 _CONNECT_SECONDS = 20  # limit of the time to reach a scheduler
+_FETCH_SECONDS = 60  # limit of the time in which a worker gets a snapshot
 _SOURCES = ("train.py", "evaluate.py", "ntm/*.py", "tasks/*.py", "experiment/*.py", "benchmarks/sweep.py")
 
 
@@ -179,19 +180,24 @@ class _Remote:
         begun_with = snapshot.get()
         task = self._client.submit(work, job, snapshot.name, self._snapshot_seconds, fingerprint(), pure=False)
         self._tasks.append(task)
-        while True:
-            try:
-                unpack(task.result(timeout=self._snapshot_seconds), job.run_dir)
-                return True
-            except (TimeoutError, distributed.TimeoutError):
-                _store(snapshot.get(), job.run_dir)
-            except distributed.scheduler.KilledWorker as error:
-                # Dask has tried several workers.
-                newest = snapshot.get()
-                _store(newest, job.run_dir)
-                if newest == begun_with:
-                    raise JobError(f"its workers died: {error}") from None
-                return False
+        try:
+            while True:
+                try:
+                    unpack(task.result(timeout=self._snapshot_seconds), job.run_dir)
+                    return True
+                except (TimeoutError, distributed.TimeoutError):
+                    _store(snapshot.get(), job.run_dir)
+        except distributed.scheduler.KilledWorker as error:
+            # Dask has tried several workers.
+            newest = snapshot.get()
+            _store(newest, job.run_dir)
+            if newest == begun_with:
+                raise JobError(f"its workers died: {error}") from None
+            return False
+        finally:
+            # Dask would train a finished job again if the worker that holds its result died.
+            self._tasks.remove(task)
+            task.release()
 
 
 def work(job: Job, name: str, seconds: float, code: str) -> bytes:
@@ -216,7 +222,7 @@ def work(job: Job, name: str, seconds: float, code: str) -> bytes:
     snapshot = distributed.Variable(name)
     with tempfile.TemporaryDirectory() as scratch:
         run_dir = Path(scratch) / "run"
-        unpack(snapshot.get(), run_dir)
+        unpack(snapshot.get(timeout=_FETCH_SECONDS), run_dir)
         with _sending(snapshot, run_dir, seconds):
             train(job._replace(run_dir=run_dir))
         return pack(run_dir)

@@ -59,6 +59,10 @@ def test_a_run_goes_on_when_its_worker_is_killed(scripts, tmp_path):
         killer.start()
         assert {job.seed for job in sweep.finished(jobs, 1, client, snapshot_seconds=0.3)} == {0, 1}
         killer.join()
+        # If the scheduler kept a result and its worker died, Dask would train the job again.
+        begin = time.monotonic()
+        while kept := client.run_on_scheduler(lambda dask_scheduler: [*dask_scheduler.tasks]):
+            assert time.monotonic() < begin + 10, kept
     starts = []
     for job in jobs:
         assert json.loads((job.run_dir / "errors.json").read_text())["wrong_bits_20"] == 1
