@@ -138,8 +138,7 @@ def _profile(parser, arguments):
             parser.error(f"argument --profile: --{option.replace('_', '-')} means nothing, because no run is made")
     form_team(None, _device(arguments), None, parser.prog)
     parser.make_directory("--profile", arguments["profile"])
-    config = options.config_from_arguments(arguments)
-    trainer = prepare_trainer(config)
+    trainer = prepare_trainer(options.config_from_arguments(arguments))
     trainer.advance(PROFILED_UPDATES)
     kernels = profiling.profile(trainer, arguments["profile"], PROFILED_UPDATES)
     for line in profiling.report(kernels, PROFILED_UPDATES):

@@ -126,13 +126,10 @@ def file_path(text: str) -> str:
 
 def positive_number(text: str) -> float:
     """An argument type: a positive number, well inside the range of float32."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 1e-30 <= number <= 1e30:
+    value = _float_or_nan(text)
+    if not 1e-30 <= value <= 1e30:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1e-30 to 1e30")
-    return number
+    return value
 
 
 def number_from_zero(text: str) -> float:
@@ -145,10 +142,7 @@ def number_from_zero(text: str) -> float:
 
 def fraction(text: str) -> float:
     """An argument type: a number from 0 to 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
+    value = _float_or_nan(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
     return value
@@ -156,10 +150,15 @@ def fraction(text: str) -> float:
 
 def number(text: str) -> float:
     """An argument type: a number, well inside the range of float32."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
+    value = _float_or_nan(text)
     if not -1e30 <= value <= 1e30:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from -1e30 to 1e30")
     return value
+
+
+def _float_or_nan(text):
+    """The number that a text stands for; NaN, which is in no range, if it stands for none."""
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
