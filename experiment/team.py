@@ -94,7 +94,7 @@ class Team:
         Args:
             iteration: the chief's choice; 0 ends the training. Others leave it out.
             received: the signal that this process has received; 0 for none. The chief leaves it out. If the chief
-                handles this signal, it is raised in the chief.
+                goes on and handles this signal, it is raised in the chief.
 
         Returns:
             The chief's choice.
@@ -102,7 +102,7 @@ class Team:
         if self.cluster is None:
             return iteration
         chosen, *signals = self._sum(tf.constant(self._own_row([iteration, received]))).numpy().astype(int)
-        for number in filter(None, signals):
+        for number in filter(None, signals if chosen else ()):
             # After its first signal the chief has the default handlers again. Raising a signal would then end it.
             if self.is_chief and signal.getsignal(number) not in (signal.SIG_DFL, signal.default_int_handler):
                 signal.raise_signal(number)

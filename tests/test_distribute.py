@@ -1,6 +1,7 @@
 """Training on several devices and in several processes: train.py --distribute."""
 
 import json
+import signal
 import time
 
 import numpy as np
@@ -87,6 +88,18 @@ def test_other_options_than_the_chiefs_are_refused():
     with pytest.raises(ValueError, match=r"worker 1 \(b:1\) has seed=3, the chief has 0"):
         team.refuse_other_options({"seed": 3, "loss": "sum"})
     team.refuse_other_options({"seed": 0, "loss": "sum"})
+
+
+def test_a_workers_signal_is_raised_in_the_chief_unless_the_training_has_ended(monkeypatch):
+    team = Team(None, Cluster([Member("worker", 0, "a:1"), Member("worker", 1, "b:1")], 0))
+    monkeypatch.setattr(team, "_sum", lambda row: row + np.array([0, 0, signal.SIGUSR1]))
+    received = []
+    previous = signal.signal(signal.SIGUSR1, lambda number, _: received.append(number))
+    try:
+        assert (team.agree(20), received) == (20, [signal.SIGUSR1])
+        assert (team.agree(0), received) == (0, [signal.SIGUSR1])
+    finally:
+        signal.signal(signal.SIGUSR1, previous)
 
 
 def test_a_lost_process_is_named(monkeypatch):
