@@ -7,6 +7,7 @@ import signal
 import numpy as np
 import tensorflow as tf
 
+from experiment.allocator import keep_freed_memory
 from experiment.cluster import Cluster, limited_wait, lost, read_cluster
 from experiment.devices import choose_devices
 from experiment.errors import first_line
@@ -144,6 +145,7 @@ def form_team(distribute: str | None, device: str, devices: int | None, prog: st
     names = choose_devices(device, distribute == "mirrored", devices)
     if distribute is None:
         return Team()
+    keep_freed_memory()  # on several devices, every update is a call of a compiled program
     if cluster is None:
         on_gpu = names[0].startswith("GPU")
         reduction = None if on_gpu else tf.distribute.ReductionToOneDevice()

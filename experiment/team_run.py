@@ -3,7 +3,6 @@
 import json
 
 from experiment import options
-from experiment.allocator import keep_freed_memory
 from experiment.config import Config
 from experiment.errors import CheckpointError, RunError
 from experiment.loop import train_and_report
@@ -40,8 +39,6 @@ def train_run(team: Team, run: Run) -> int:
     Raises:
         ProcessLostError: another process has gone.
     """
-    if team.strategy is not None:
-        keep_freed_memory()  # here, every update is a call of a compiled program
     with team.noticing_losses():
         if not team.is_chief:
             return _follow(team, run.trainer)
