@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.measure import Row, median_time, update_time
+from benchmarks.measure import UPDATES, Row, make_trainer, median_time
 from experiment.evaluation import Evaluator
 from experiment.seeds import REPORT, stream
 from ntm import NTM, NTMCell, NTMLayer
@@ -44,11 +44,10 @@ def keras_use(repeats):
     alone = 10 * median_time(lambda: dense.predict(inputs, batch_size=100, verbose=0), repeats)
     yield Row("predict of a Dense layer alone, per sequence", alone, "ms", alone / evaluated, "Evaluator")
 
-    trained = update_time(repeats, batch_size=16, length=LENGTH)
+    fitted, trained = _fit_and_trainer_times(model, task, repeats)
     yield Row("Trainer, batch 16, an update", trained, "ms")
-    fitted = _fit_time(model, task, repeats)
     yield Row("fit, batch 16, jit_compile='auto', an update", fitted, "ms", fitted / trained, "Trainer")
-    alone = _fit_time(dense, task, repeats)
+    alone, trained = _fit_and_trainer_times(dense, task, repeats)
     yield Row("fit of a Dense layer alone, an update", alone, "ms", alone / trained, "Trainer")
     yield from _layers(one, repeats)
     yield from _imports(repeats)
@@ -63,19 +62,25 @@ def _milliseconds(function, inputs, repeats):
     return 1e3 * median_time(run, repeats) / CALLS
 
 
-def _fit_time(model, task, repeats):
-    """Milliseconds per update of `fit`. The first epoch is not counted."""
-    batch = task.batch(stream(1, REPORT), 16 * CALLS, LENGTH)
+def _fit_and_trainer_times(model, task, repeats):
+    """Milliseconds per update of `fit` and of a Trainer. They take turns: an epoch of 100 updates, then 100 updates."""
+    batch = task.batch(stream(1, REPORT), 16 * UPDATES, LENGTH)
     inputs, targets = batch.inputs.numpy(), batch.targets.numpy()
     model.compile("rmsprop", keras.losses.BinaryCrossentropy(from_logits=True))
+    trainer = make_trainer(batch_size=16, length=LENGTH)
+    times = []
 
-    class Times(keras.callbacks.Callback):
+    class Turns(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
-            begins.append(time.perf_counter())
+            self.begin = time.perf_counter()
 
-    begins = []
-    model.fit(inputs, targets, batch_size=16, epochs=repeats + 2, verbose=0, callbacks=[Times()])
-    return 1e3 * float(np.median(np.diff(begins)[1:])) / CALLS
+        def on_epoch_end(self, epoch, logs=None):
+            end = time.perf_counter()
+            trainer.advance((epoch + 1) * UPDATES)
+            times.append((end - self.begin, time.perf_counter() - end))
+
+    model.fit(inputs, targets, batch_size=16, epochs=repeats + 1, verbose=0, callbacks=[Turns()])
+    return 1e3 * np.median(times[1:], axis=0) / UPDATES  # the first epoch compiles
 
 
 def _layers(inputs, repeats):

@@ -25,6 +25,18 @@ def test_a_saved_model_is_the_model(controller, inputs, tmp_path):
     assert loaded.get_config() == model.get_config()
 
 
+def test_a_single_batch_is_predicted_as_by_keras(inputs, monkeypatch):
+    model, sequences = NTM(output_size=4, **SMALL), inputs.numpy()
+    expected = keras.Model.predict(model, sequences, verbose=0)
+    monkeypatch.setattr(keras.Model, "predict", lambda *_, **__: "by Keras", raising=False)
+    for dtype in ("float32", "float64"):
+        found = model.predict(sequences.astype(dtype), verbose=0)
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
+    for options in ({"batch_size": 2, "verbose": 0}, {"verbose": 1}, {}):
+        assert model.predict(sequences, **options) == "by Keras"
+
+
 def test_trace_returns_the_logits_of_a_call_and_the_state_after_every_step(inputs):
     model = NTM(output_size=4, write_heads=3, **SMALL)
     logits, trace = model.trace(inputs)
