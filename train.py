@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 from experiment.command_line import COUNT, Parser, file_path, run, start
-from experiment.streams import discard_output, say, warn
+from experiment.streams import discard_output, one_line, say, warn
 
 with start():
     import tensorflow as tf
@@ -68,7 +68,7 @@ def _report_failed_file(error, run_dir: Path | None) -> int:
         advice = f"to go on: python train.py --run-dir={shlex.quote(str(run_dir))} --resume"
     else:
         advice = f"{run_dir} has been deleted or moved"
-    warn(f"train.py: error: {file_and_reason(error)}; {advice}")
+    warn(f"train.py: error: {one_line(file_and_reason(error))}; {advice}")
     return 1
 
 

@@ -37,7 +37,6 @@ class Processes:
         self._root, self._laboratory, self._expected = root / "processes", laboratory, {}
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["benchmarks.fault_processes"])
-        shutil.rmtree(self._root, ignore_errors=True)
 
     def kill(self, rng: random.Random):
         """Kills a run at a random moment and resumes it."""

@@ -55,6 +55,8 @@ def main(argv=None) -> int:
     with contextlib.ExitStack() as stack:
         root = arguments.dir or stack.enter_context(tempfile.TemporaryDirectory())
         parser.make_directory("--dir", root)
+        if any(Path(root).iterdir()):
+            parser.error(f"argument --dir: {root} is not empty")
         stack.enter_context(contextlib.chdir(root))
         stack.callback(fault_kinds.unmount, Path(root).absolute())
         counts = inject(kinds, arguments.tries, arguments.seed, stack.enter_context(Laboratory()))

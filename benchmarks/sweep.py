@@ -119,7 +119,7 @@ def train(job: Job):
     run_dir.parent.mkdir(parents=True, exist_ok=True)
     what = ["--resume"] if (run_dir / "config.json").exists() else [*job.options, f"--seed={job.seed}"]
     ended = run_script(["train.py", *what, f"--run-dir={run_dir}"], not_finite=True)
-    errors = {"ended": ended.stderr.strip().replace(f"{run_dir}/", "")}
+    errors = {"ended": ended.stderr.strip().replace(f"{run_dir}/", "") if ended.returncode else ""}
     if _checkpoints(run_dir):
         measured = run_script(["evaluate.py", f"--run-dir={run_dir}", f"--sequences={job.sequences}", "--format=json"])
         for line in measured.stdout.splitlines():

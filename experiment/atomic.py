@@ -1,14 +1,27 @@
-"""Atomic writing: after a kill at any moment, a file has its previous content or its new content, never a part.
+"""Reading files, and atomic writing: after a kill at any moment, a file has its previous content or its new content,
+never a part.
 
 New content is written beside the file first, under the same name with a leading dot.
 """
 
 import contextlib
+import errno
 import os
 import shutil
 from pathlib import Path
 
 _unfinished = set()  # the paths that this process is writing to
+
+
+def read_file(path: Path) -> bytes:
+    """Reads a file.
+
+    Raises:
+        OSError: the file cannot be read, or is no file: to read a named pipe would wait for ever.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not a file", str(path))
+    return path.read_bytes()
 
 
 def write_file(path: Path, content: bytes):

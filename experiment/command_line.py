@@ -46,7 +46,11 @@ def _hidden_package(name):
 def run(main: Callable):
     """Runs a command as the only work of this process. Ends the process with the exit status that `main` returns."""
     signals.end_on_signals()
-    sys.exit(main())
+    try:
+        status = main()
+    except BrokenPipeError:  # the reader of the output is gone
+        status = streams.discard_output()
+    sys.exit(status)
 
 
 class Parser(argparse.ArgumentParser):

@@ -34,14 +34,11 @@ def refusing_config(run_dir):
 def refuse_changed_config(config, directory, run_dir):
     """Raises RunError if config.json has changed since a checkpoint was written, apart from the fields in RESUMABLE."""
     try:
-        record = read_record(directory)
-        written = None if record is None else Config.from_json(record.config)
+        written = Config.from_json(read_record(directory).config)
     except TaskError as error:
         raise RunError(f"{directory} was written with a task that cannot be loaded: {error}") from None
     except (AttributeError, KeyError, TypeError, ValueError):
-        return  # a damaged record is reported when training starts
-    if written is None:
-        return
+        return  # a missing or damaged record is reported when training starts
     resumable = {name: getattr(config.run, name) for name in RESUMABLE}
     before, now = (_flat(one.to_json()) for one in (written.replace(run=resumable), config))
     for name in sorted(before.keys() | now.keys()):

@@ -73,13 +73,17 @@ def check_file(path: Path):
     Raises:
         CheckpointError: the message names the file.
     """
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError, zipfile.BadZipFile):
+    try:
         with zipfile.ZipFile(path) as archive:
             options = json.loads(archive.read("config.json"))["config"]
-        try:
-            check_weights(options, 1, options["output_size"])
-        except ValueError as error:
-            raise CheckpointError(f"{path} cannot be loaded: {error}") from None
+        sizes = options, 1, options["output_size"]
+        count_weights(*sizes)
+    except Exception:  # damaged files make zipfile and json raise exceptions of many types
+        return
+    try:
+        check_weights(*sizes)
+    except ValueError as error:
+        raise CheckpointError(f"{path} cannot be loaded: {error}") from None
 
 
 def count_weights(options: dict, input_size: int, output_size: int) -> int:

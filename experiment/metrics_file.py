@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,14 +46,14 @@ def read_rows(path: Path) -> list:
 
     Rows that a kill cut short, that are not numbers or that are not UTF-8 are skipped.
     """
-    content = path.read_bytes().decode("utf-8", "replace")
+    content = atomic.read_file(path).decode("utf-8", "replace")
     # A line without a line break may be cut inside its last number.
     return [row for line in content.split("\n")[:-1] if _is_whole(row := line.rstrip("\r").split(","))]
 
 
 def _is_whole(row):
     try:
-        return len([float(value) for value in row]) == len(COLUMNS) and row[0].isascii() and row[0].isdecimal()
+        return len([float(value) for value in row]) == len(COLUMNS) and re.fullmatch("[0-9]{1,10}", row[0])
     except ValueError:
         return False
 

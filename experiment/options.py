@@ -136,6 +136,7 @@ def _add_shared(group, sections):
 
 def _add_option(group, field, text):
     flag = f"--{field.name.replace('_', '-')}"
+    text = text.replace("%", "%%")  # argparse formats help texts with %
     parse = field.metadata["parse"] if "parse" in field.metadata else _PARSERS_OF_TASKS[field.type]
     if parse is None:
         group.add_argument(flag, action=argparse.BooleanOptionalAction, help=text)

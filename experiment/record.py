@@ -1,7 +1,7 @@
 """record.json: what a run directory held when a checkpoint was written.
 
 Each checkpoint has one, beside the tensors. --resume compares the directory with this record, and so finds what is lost
-or changed. Checkpoints of earlier versions have no record. With these, --resume cannot find lost or changed files.
+or changed. If there is no record, as in checkpoints of earlier versions, --resume says that it cannot find this.
 """
 
 import json
@@ -34,19 +34,18 @@ def write_record(directory: Path, record: Record):
     atomic.write_file(directory / NAME, json.dumps({"crc32": zlib.crc32(content.encode()), "record": content}).encode())
 
 
-def read_record(directory: Path) -> Record | None:
-    """Reads the record of a checkpoint. Returns None if the checkpoint has none.
+def read_record(directory: Path) -> Record:
+    """Reads the record of a checkpoint.
 
     Raises:
-        ValueError: the record is damaged.
+        ValueError: the record is missing or damaged.
     """
     try:
-        outer = json.loads((directory / NAME).read_text(encoding="utf-8"))
+        outer = json.loads(atomic.read_file(directory / NAME))
         if zlib.crc32(outer["record"].encode()) != outer["crc32"]:
             raise ValueError
         record = Record(**json.loads(outer["record"]))
         return record._replace(rows={int(iteration): checksum for iteration, checksum in record.rows.items()})
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise ValueError(f"{directory / NAME} is damaged: changes of other files cannot be noticed") from None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        state = "missing" if isinstance(error, FileNotFoundError) else "damaged"
+        raise ValueError(f"{directory / NAME} is {state}: changes of other files cannot be noticed") from None

@@ -187,9 +187,7 @@ def read_config(run_dir) -> dict:
     """
     path = Path(run_dir) / "config.json"
     try:
-        if path.exists() and not path.is_file():  # reading a named pipe would wait for ever
-            raise RunError(f"{run_dir} holds no run: its config.json is not a file")
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(atomic.read_file(path))
     except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else first_line(error)
         raise RunError(f"{run_dir} holds no run: its config.json cannot be read ({reason})") from None

@@ -30,9 +30,9 @@ def read_solved(run_dir) -> dict | None:
         A dict with the keys "iteration" and "sequences", or None if the file is missing or damaged.
     """
     try:
-        solved = json.loads((Path(run_dir) / "solved.json").read_text())
+        solved = json.loads(atomic.read_file(Path(run_dir) / "solved.json"))
         return {key: int(solved[key]) for key in ("iteration", "sequences")}
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
 
 

@@ -56,7 +56,7 @@ def _load_module(path):
     sys.modules[module.__name__] = module  # dataclasses look up the module of a class here
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # whatever the user's code raises
+    except (Exception, SystemExit) as error:  # whatever the user's code raises
         raise TaskError(f"{path} cannot be imported: {_describe(error, path)}") from error
     return module
 

@@ -270,6 +270,7 @@ def test_a_refused_directory_is_unlocked_at_once(tmp_path):
         (lambda text: "".join(text.splitlines(True)[:9]), "has lost 7 of 15 rows"),
         (lambda text: text.encode()[:300] + b"\xff" + text.encode()[301:], "has lost 1 of 15 rows"),
         (lambda text: "", "has lost 15 of 15 rows"),
+        (lambda text: text.replace("\n100,", f"\n{'9' * 5000},"), "has lost 1 of 15 rows"),
     ],
 )
 def test_lost_rows_are_reported(run, resumed, damage, words):
@@ -287,11 +288,33 @@ def test_a_row_that_is_cut_inside_its_last_number_does_not_count(run):
 
 
 def test_solved_json_is_restored(run, resumed):
-    for content_now in (None, "{", '{"iteration": 20, "sequences": 20}'):
+    infinite = '{"iteration": 1e400, "sequences": 20}'
+    for content_now in (None, "{", '{"iteration": 20, "sequences": 20}', infinite, "[" * 100_000):
         path = run / "solved.json"
         path.unlink() if content_now is None else path.write_text(content_now)
         (line,) = resumed(run)
         assert "solved.json was lost or changed" in line
+
+
+@pytest.mark.parametrize(
+    "name, words",
+    [
+        ("metrics.csv", ["run/metrics.csv: not a file"]),
+        ("solved.json", ["solved.json was lost or changed"]),
+        ("checkpoints/step-300/record.json", ["record.json is damaged: changes of other files cannot be noticed"]),
+    ],
+)
+def test_a_named_pipe_is_not_read(run, lab, name, words):
+    (run / name).unlink()
+    os.mkfifo(run / name)
+    err = lab.resume(run).err
+    assert err.count("\n") == 1 and all(word in err for word in words), err
+
+
+def test_a_lost_record_is_reported(run, resumed):
+    (run / "checkpoints" / "step-300" / "record.json").unlink()
+    (line,) = resumed(run)
+    assert line.endswith("step-300/record.json is missing: changes of other files cannot be noticed")
 
 
 def test_lost_details_are_reported(run, resumed):
@@ -475,6 +498,12 @@ def test_help_on_a_full_output_is_no_traceback(capsys, monkeypatch):
         Parser(prog="train.py").parse_args(["--help"])
     monkeypatch.undo()
     assert "standard output cannot be written" in capsys.readouterr().err
+
+
+def test_help_without_a_reader_is_no_traceback():
+    command = f"{sys.executable} train.py --help | true; exit ${{PIPESTATUS[0]}}"
+    ended = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True)
+    assert (ended.returncode, ended.stderr) == (128 + signal.SIGPIPE, b"")
 
 
 # The harness

@@ -64,6 +64,7 @@ COPY = "@dataclasses.dataclass(frozen=True)\nclass Mine(CopyTask):\n"
         ("mine.py:", "", ["mine.py defines no class ''"]),
         ("mine.txt:Mine", "", ["mine.txt is no Python file"]),
         ("mine.py:Mine", "import nothing_here", ["mine.py cannot be imported: ModuleNotFoundError", "(line 7)"]),
+        ("mine.py:Mine", "raise SystemExit(0)", ["mine.py cannot be imported: SystemExit: 0", "(line 7)"]),
         ("mine.py:Mine", "def f(:", ["mine.py cannot be imported: SyntaxError", "(line 7)"]),
         ("mine.py:Mine", "class Mine: pass", ["Mine is no task"]),
         ("mine.py:Mine", "class Mine(Task): pass", ["Mine lacks input_size, name, num_steps, output_size, sequences"]),
