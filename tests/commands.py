@@ -2,15 +2,21 @@
 
 import contextlib
 import csv
+import functools
+import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import tensorflow as tf
 
 ROOT = Path(__file__).parent.parent
+_Popen = subprocess.Popen  # a test may put Fork in its place
 SMALL = [
     "--controller-units=8",
     "--memory-locations=9",
@@ -31,8 +37,8 @@ def running_eagerly():
         tf.config.run_functions_eagerly(False)
 
 
-def start(script, *arguments, cwd, **environment):
-    return subprocess.Popen(
+def start(script, *arguments, cwd, popen=subprocess.Popen, **environment):
+    return popen(
         [sys.executable, ROOT / script, *arguments],
         cwd=cwd,
         env={**os.environ, **environment},
@@ -40,6 +46,67 @@ def start(script, *arguments, cwd, **environment):
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+class Fork:
+    """Stands in for subprocess.Popen: runs a script in a fork, see fork_server.py, and thus need not import TensorFlow.
+
+    Environment variables that Python or the import of TensorFlow reads have no effect.
+    """
+
+    def __init__(self, command, cwd=None, env=None, **pipes):
+        assert pipes == {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        (out, child_out), (err, child_err) = os.pipe(), os.pipe()
+        self.stdout, self.stderr, self.returncode = os.fdopen(out), os.fdopen(err), None
+        arguments = [str(argument) for argument in command[1:]]  # without Python
+        request = {"arguments": arguments, "cwd": str(cwd or os.getcwd()), "environment": dict(env or os.environ)}
+        with open(os.devnull) as nothing:
+            self.pid = _ask(request, [nothing.fileno(), child_out, child_err])
+        os.close(child_out)
+        os.close(child_err)
+
+    def poll(self):
+        if self.returncode is None:
+            self.returncode = _ask({"pid": self.pid})
+        return self.returncode
+
+    def wait(self, timeout=None):
+        begin = time.monotonic()
+        while self.poll() is None:
+            if timeout is not None and time.monotonic() > begin + timeout:
+                raise subprocess.TimeoutExpired("fork", timeout)
+            time.sleep(0.01)
+        return self.returncode
+
+    def communicate(self, timeout=None):
+        """Unlike Popen's, it reads the output after the end. The output must therefore fit into a pipe, 64 KB."""
+        self.wait(timeout)
+        return self.stdout.read(), self.stderr.read()
+
+    def send_signal(self, number):
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self):
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self):
+        self.send_signal(signal.SIGKILL)
+
+
+def _ask(request, streams=()):
+    requests = _fork_server()
+    socket.send_fds(requests, [json.dumps(request).encode()], streams)
+    return json.loads(requests.recv(1000))
+
+
+@functools.cache
+def _fork_server():
+    """Starts fork_server.py. Returns the socket for requests."""
+    requests, served = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with served:
+        _Popen([sys.executable, ROOT / "tests" / "fork_server.py"], stdin=served)
+    return requests
 
 
 def losses(run_dir):

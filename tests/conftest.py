@@ -122,5 +122,5 @@ def compiled_once():
 @pytest.fixture
 def here(workspace, compiled_once, monkeypatch):
     monkeypatch.chdir(workspace)
-    monkeypatch.setattr(solved, "SEQUENCES", 200)  # fewer than in a real run, to save time
+    monkeypatch.setattr(solved, "SEQUENCES", 20)  # fewer than in a real run, to save time
     return workspace

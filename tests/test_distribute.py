@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 import time
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 import train
 from benchmarks import processes
-from commands import losses, refused, tensors
+from commands import Fork, losses, refused, tensors
 from experiment.build import build_trainer
 from experiment.cluster import Cluster, Member, lost, read_cluster
 from experiment.config import default_config
@@ -53,8 +54,9 @@ def test_two_devices_train_like_one(mirrored):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_a_killed_worker_ends_the_chief_and_both_resume_bit_for_bit(mirrored, workspace):
+def test_a_killed_worker_ends_the_chief_and_both_resume_bit_for_bit(mirrored, workspace, monkeypatch):
     """Two processes compute the same numbers as two devices of one process."""
+    monkeypatch.setattr(subprocess, "Popen", Fork)
     run_dir = workspace / "killed"
     options = [f"--{k.replace('_', '-')}={v}" for section in RUN.values() for k, v in section.items()]
     (chief, _), (worker, address) = processes.start_workers([*options, f"--run-dir={run_dir}"])

@@ -7,7 +7,7 @@ import pytest
 
 import evaluate
 import train
-from commands import ROOT, refused, start
+from commands import ROOT, Fork, refused, start
 from experiment.metrics_file import read_rows
 from tasks import CopyTask, own_task, task_class
 
@@ -127,9 +127,9 @@ def refusals(tmp_path, monkeypatch, capsys, reference, source, with_evaluate=Tru
 def test_the_devices_are_chosen_before_a_task_in_a_file_makes_a_batch(tmp_path):
     """In a process of its own, because TensorFlow's devices are chosen once."""
     mirrored = ["--distribute=mirrored", "--devices=2", "--batch-size=3"]
-    process = start("train.py", f"--task={EXAMPLE}:Parity", *mirrored, cwd=tmp_path)
+    process = start("train.py", f"--task={EXAMPLE}:Parity", *mirrored, cwd=tmp_path, popen=Fork)
     out, err = process.communicate(timeout=120)
-    assert (process.returncode, out) == (2, "")
+    assert (process.returncode, out) == (2, ""), err
     assert err == "train.py: error: --batch-size=3 is no multiple of the number of replicas, 2\n"
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import train
-from commands import SMALL, losses, refused, start, tensors
+from commands import SMALL, Fork, losses, refused, start, tensors
 from experiment.checkpoints import checkpoints
 from experiment.metrics_file import COLUMNS, read_metrics
 from experiment.solved import read_solved
@@ -44,8 +44,8 @@ def kill(process, run_dir, rows):
 def test_a_run_that_is_killed_twice_resumes_bit_for_bit(long, here):
     """The first kill comes before or near the first checkpoint."""
     run_dir = here / "killed"
-    kill(start("train.py", *LONG, "--run-dir=killed", cwd=here), run_dir, rows=1)
-    kill(start("train.py", "--resume", "--run-dir=killed", cwd=here), run_dir, rows=40)
+    kill(start("train.py", *LONG, "--run-dir=killed", cwd=here, popen=Fork), run_dir, rows=1)
+    kill(start("train.py", "--resume", "--run-dir=killed", cwd=here, popen=Fork), run_dir, rows=40)
     assert train.main(["--resume", "--run-dir=killed"]) == 0
     assert losses(run_dir) == losses(long)
     expected = tensors(long, 2000)
@@ -54,7 +54,7 @@ def test_a_run_that_is_killed_twice_resumes_bit_for_bit(long, here):
 
 
 def test_a_second_command_is_refused_and_closed_output_ends_the_run(here, capsys):
-    process = start("train.py", *SMALL, "--iterations=10000000", "--run-dir=piped", cwd=here)
+    process = start("train.py", *SMALL, "--iterations=10000000", "--run-dir=piped", cwd=here, popen=Fork)
     assert process.stdout.readline() and process.stdout.readline()
     line = refused(capsys, train.main, "--resume", "--run-dir=piped")
     assert line == "train.py: error: piped is in use by another train.py\n"
@@ -65,7 +65,7 @@ def test_a_second_command_is_refused_and_closed_output_ends_the_run(here, capsys
 
 
 def test_closed_output_and_a_signal_together_end_the_run_without_a_message(workspace):
-    process = start("train.py", *SMALL, "--iterations=10000000", "--run-dir=deserted", cwd=workspace)
+    process = start("train.py", *SMALL, "--iterations=10000000", "--run-dir=deserted", cwd=workspace, popen=Fork)
     assert process.stdout.readline() and process.stdout.readline()
     process.stdout.close()
     process.terminate()
@@ -77,7 +77,7 @@ def test_closed_output_and_a_signal_together_end_the_run_without_a_message(works
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_run_with_a_checkpoint_to_resume(workspace, number):
     run_dir = workspace / number.name
-    process = start("train.py", *SMALL, "--iterations=10000000", f"--run-dir={run_dir.name}", cwd=workspace)
+    process = start("train.py", *SMALL, "--iterations=10000000", f"--run-dir={run_dir.name}", cwd=workspace, popen=Fork)
     while not (run_dir / "metrics.csv").exists() or not losses(run_dir):
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)

@@ -11,13 +11,12 @@ import pytest
 import evaluate
 import event_files
 import train
-from commands import SMALL, losses, refused, start, tensors
-from experiment import profiling
+from commands import SMALL, Fork, losses, refused, start, tensors
+from experiment import profiling, solved
 from experiment.checkpoints import checkpoints
 from experiment.config import default_config
 from experiment.load import load_run
 from experiment.run_directory import RunDirectory
-from experiment.solved import read_solved
 from experiment.trainer import Trainer
 
 
@@ -68,7 +67,7 @@ def test_all_lengths_are_trained_in_one_compilation(finished, workspace):
 
 
 def test_a_checkpoint_of_another_architecture_is_refused_in_one_line(finished, workspace):
-    process = start("train.py", "--checkpoint=whole/checkpoints/step-600", cwd=workspace)
+    process = start("train.py", "--checkpoint=whole/checkpoints/step-600", cwd=workspace, popen=Fork)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err.count("\n")) == (2, "", 1)
     assert "whole/checkpoints/step-600" in err and "another architecture" in err
@@ -198,14 +197,15 @@ def test_a_loss_that_is_not_finite_stops_the_run(here, capsys, monkeypatch):
     assert all(np.isfinite(weight).all() for weight in load_run(here / "broken")[1].weights)
 
 
-def test_stop_when_solved(here, capsys):
+def test_stop_when_solved(here, capsys, monkeypatch):
+    monkeypatch.setattr(solved, "SEQUENCES", 200)
     arguments = ["--controller-units=20", "--memory-locations=6", "--memory-width=12", "--max-length=1"]
     assert (
         train.main([*arguments, "--learning-rate=1e-3", "--iterations=30000", "--stop-when-solved", "--run-dir=s"]) == 0
     )
     iteration = int(re.search(r"solved after (\d+) iterations", capsys.readouterr().out)[1])
     assert iteration < 30000
-    assert read_solved(here / "s") == {"iteration": iteration, "sequences": iteration}
+    assert solved.read_solved(here / "s") == {"iteration": iteration, "sequences": iteration}
     assert losses(here / "s")[-1]["iteration"] == str(iteration)
     assert train.main(["--resume", "--run-dir=s"]) == 0
     assert losses(here / "s")[-1]["iteration"] == str(iteration)
