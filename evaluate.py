@@ -6,13 +6,13 @@ from experiment.command_line import COUNT, Parser, file_path, run, start, whole_
 from experiment.streams import discard_output
 
 with start():
+    from experiment import solved
     from experiment.errors import CheckpointError, RunError, file_and_reason
     from experiment.evaluation import Evaluator, enclosing, json_line, size_text, table
     from experiment.load import load_reference, load_run, load_weights
     from experiment.memory_needed import check_evaluation, check_locations
     from experiment.options import TASK_METAVAR, task_name
     from experiment.seeds import REPORT, stream
-    from experiment.solved import SEQUENCES
     from ntm import NTM
     from ntm.transfer import with_locations
 
@@ -91,9 +91,9 @@ def _parser():
     parser.add_argument(
         "--sequences",
         type=whole_number(1),
-        default=SEQUENCES,
+        default=solved.SEQUENCES,
         metavar="N",
-        help=f"sequences per size ({SEQUENCES})",
+        help=f"sequences per size ({solved.SEQUENCES})",
     )
     parser.add_argument(
         "--memory-locations",

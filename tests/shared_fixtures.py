@@ -1,6 +1,5 @@
 """Fixtures of several modules, and settings of TensorFlow and Hypothesis."""
 
-import os
 import shutil
 
 import filelock
@@ -16,7 +15,7 @@ with experiment.command_line.start():
 
     import evaluate
     import reuse
-    from commands import SMALL, running_eagerly, start
+    from commands import SMALL, Fork, running_eagerly, start
     from experiment import loop, solved, start_or_resume
     from experiment.build import build_trainer
     from experiment.config import default_config
@@ -75,7 +74,8 @@ def workspace(tmp_path_factory):
 def finished(workspace, tmp_path_factory, worker_id):
     """An uninterrupted run of 600 iterations in a process of its own, and its output.
 
-    The workers of pytest-xdist share the run. Each module has a copy in its workspace.
+    The workers of pytest-xdist share the run. Each module has a copy in its workspace, whole/, and the programs that
+    the run has compiled, programs/.
     """
     common = tmp_path_factory.getbasetemp()
     if worker_id != "master":
@@ -89,7 +89,8 @@ def finished(workspace, tmp_path_factory, worker_id):
 
 
 def _finish(directory):
-    directory.mkdir()
+    programs = directory / "programs"
+    programs.mkdir(parents=True)
     process = start(
         "train.py",
         *SMALL,
@@ -97,8 +98,8 @@ def _finish(directory):
         "--run-dir=whole",
         "--figures",
         cwd=directory,
-        XLA_FLAGS=f"{os.environ['XLA_FLAGS']} --xla_dump_to={directory / 'xla'} --xla_dump_hlo_as_text",
-        TF_XLA_FLAGS="",  # XLA does not dump programs that come from the cache
+        popen=Fork,
+        TF_XLA_FLAGS=f'--tf_xla_persistent_cache_directory="{programs}"',
     )
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err

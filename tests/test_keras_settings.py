@@ -14,7 +14,7 @@ from experiment import command_line
 
 def finish(process):
     out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
+    assert (process.returncode, err) == (0, "")
     return out
 
 
