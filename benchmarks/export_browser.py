@@ -1,0 +1,73 @@
+"""Exports the networks of the site's page "The machine in the browser": one file browser.js for each network.
+
+The file is a line of JavaScript. It puts the task's options, the model's options and the weights (float32, base64) into
+the object `networks` of browser/machine.js.
+"""
+
+import base64
+import json
+from pathlib import Path
+
+from experiment.command_line import Parser, file_path, run, start
+from experiment.streams import say
+
+with start():
+    from experiment import atomic
+    from experiment.load import load_run
+    from experiment.run_directory import read_config
+
+PRETRAINED = Path(__file__).parent.parent / "pretrained"
+NETWORKS = ("copy", "repeat-copy", "associative-recall", "priority-sort")
+OPTIONS = ("read_heads", "write_heads", "memory_locations", "memory_width", "shift_range", "smallest_strength")
+EXPECTED = {"controller": "lstm", "output_reads": True, "bounded_vectors": True, "initial_state": "learned"}
+
+
+def main(argv=None) -> int:
+    """Runs the command line `argv` (default: sys.argv[1:]). Returns the exit status."""
+    parser = Parser(prog="python -m benchmarks.export_browser", description=__doc__.partition("\n")[0])
+    parser.add_argument(
+        "--dir",
+        type=file_path,
+        default=str(PRETRAINED),
+        metavar="DIR",
+        help="where to write NETWORK/browser.js (%(default)s)",
+    )
+    directory = Path(parser.parse_args(argv).dir)
+    for name in NETWORKS:
+        path = directory / name / "browser.js"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic.write_file(path, exported(name, load_run(PRETRAINED / name)[1]).encode())
+        say(str(path))
+    return 0
+
+
+def exported(name: str, model) -> str:
+    """The content of browser.js for the model of pretrained/NAME.
+
+    Raises:
+        ValueError: the network has an option that browser/machine.js does not compute.
+    """
+    for option, value in EXPECTED.items():
+        if model.options[option] != value:
+            raise ValueError(
+                f"{name} has {option}={model.options[option]}, and browser/machine.js computes only {value}"
+            )
+    network = {
+        "task": read_config(PRETRAINED / name)["task"],
+        "options": {option: model.options[option] for option in OPTIONS},
+        "weights": {_name(weight, model): _base64(weight) for weight in model.weights if weight.dtype == "float32"},
+    }
+    return f'networks["{name}"] = {json.dumps(network)};\n'
+
+
+def _name(weight, model):
+    """A short name, such as "heads/kernel"."""
+    return weight.path.removeprefix(f"{model.name}/").removeprefix("cell/")
+
+
+def _base64(weight):
+    return base64.b64encode(weight.numpy().astype("<f4").tobytes()).decode()
+
+
+if __name__ == "__main__":
+    run(main)
