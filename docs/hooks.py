@@ -20,7 +20,7 @@ PAGES = {  # from files outside docs/ to places on the site
     "pretrained/README.md": "pretrained/README.md",
 }
 NOTEBOOKS = ["Visualization.ipynb", "examples/own_data.ipynb", "examples/few_shot_digits.ipynb"]
-LINKED = ["assets/*", "examples/*.py", "LICENSE"]
+LINKED = ["assets/*", "examples/*.py", "LICENSE", "browser/*.js", "browser/*.css", "pretrained/*/browser.js"]
 
 
 @event_priority(100)  # before the plugin that turns notebooks into pages

@@ -40,6 +40,7 @@ PACKAGES_OF_EXTRAS = {"ntm.plots": {"matplotlib"}, "ntm.widgets": {"ipywidgets",
 
 MAX_LINES, MAX_FUNCTION_LINES, MAX_CONSTRUCTOR_ARGUMENTS, MAX_POSITIONAL = 300, 50, 14, 6
 WITHOUT_LINE_LIMITS = ["ntm.plots", "tests.*"]
+SCRIPTS, MAX_SCRIPT_LINES = ("machine.js", "drawing.js", "viewer.js", "report.js"), 400  # the loop and the drawing
 KERAS_ARGUMENTS = {"self", "name", "dtype", "trainable"}  # arguments that do not count towards the limit
 
 
@@ -142,6 +143,11 @@ def test_imports_form_no_circle(sources):
 
 def test_files_functions_and_argument_lists_are_short(sources):
     assert list(too_long(sources)) == []
+
+
+def test_the_loop_and_the_drawing_in_the_browser_are_short():
+    lines = [line.strip() for name in SCRIPTS for line in (ROOT / "browser" / name).read_text().splitlines()]
+    assert len([line for line in lines if line and not line.startswith("//")]) <= MAX_SCRIPT_LINES
 
 
 @pytest.mark.parametrize(
