@@ -67,6 +67,7 @@ def small_runs():
         mock.patch.object(solved, "SEQUENCES", 2),
         mock.patch.object(CopyTask, "report_sizes", ((3,),)),
         mock.patch.object(loop, "draw_figures", _draw_a_pixel),
+        mock.patch.object(loop, "write_report", _write_a_line),
         mock.patch.object(loop.Loop, "_test_solved", _solve),
         mock.patch.object(loop, "Evaluator", Fingerprint),
         mock.patch.object(evaluate, "Evaluator", Fingerprint),
@@ -76,6 +77,10 @@ def small_runs():
 
 def _draw_a_pixel(run, trainer, observer, seed):
     run.add_figure("sequence", PNG, int(trainer.iteration))
+
+
+def _write_a_line(run, observer, errors):
+    run.directory.write_report(b"a report\n")
 
 
 def _solve(self, metrics):

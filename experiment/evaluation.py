@@ -166,22 +166,32 @@ def json_line(row: dict) -> str:
     return json.dumps(finite, allow_nan=False)
 
 
+TABLE_COLUMNS = ("length", "sequences", "wrong bits/seq", "bit error rate", "exact", "bits/seq", "least possible")
+
+
 def table(rows: Iterable) -> Iterator:
     """Yields the lines of a table, the header first.
 
     Args:
         rows: results of `Evaluator.measure`. Each line is yielded before the next row is read.
     """
-    columns = ("length", "sequences", "wrong bits/seq", "bit error rate", "exact", "bits/seq", "least possible")
-    yield "  ".join(f"{column:>14}" for column in columns)
+    yield _table_line(TABLE_COLUMNS)
     for row in rows:
-        cells = (
-            row["size"],
-            row["sequences"],
-            f"{row['bit_errors_per_sequence']:.3f}",
-            f"{row['bit_error_rate']:.5f}",
-            f"{100 * row['exact_sequences']:.1f} %",
-            f"{row['bits_per_sequence']:.3f}",
-            f"{row['least_bits_per_sequence']:.3f}",
-        )
-        yield "  ".join(f"{cell:>14}" for cell in cells)
+        yield _table_line(table_cells(row))
+
+
+def table_cells(row: dict) -> tuple:
+    """The texts of a result of `Evaluator.measure`, in the order of TABLE_COLUMNS."""
+    return (
+        row["size"],
+        str(row["sequences"]),
+        f"{row['bit_errors_per_sequence']:.3f}",
+        f"{row['bit_error_rate']:.5f}",
+        f"{100 * row['exact_sequences']:.1f} %",
+        f"{row['bits_per_sequence']:.3f}",
+        f"{row['least_bits_per_sequence']:.3f}",
+    )
+
+
+def _table_line(cells):
+    return "  ".join(f"{cell:>14}" for cell in cells)

@@ -10,6 +10,7 @@ from experiment.evaluation import Evaluator, enclosing, size_text, table
 from experiment.figures import draw_figures
 from experiment.observation import Observer
 from experiment.progress import Progress
+from experiment.report import write_report
 from experiment.seeds import REPORT, stream
 from experiment.signals import StopSignals
 from experiment.start_or_resume import Run
@@ -19,7 +20,7 @@ UPDATES_PER_CALL = 100  # at most; a signal takes effect at the end of a call
 
 
 def train_and_report(run: Run) -> int:
-    """Trains a run, prints a table of errors, and draws the figures. Returns the exit status."""
+    """Trains a run, prints a table of errors, draws the figures and writes the report. Returns the exit status."""
     directory, config, trainer = run
     say(f"{config.task.name}, {config.model.name}, {directory.path}")
     if (reached := int(trainer.iteration)) == config.run.iterations:
@@ -33,14 +34,29 @@ def train_and_report(run: Run) -> int:
         status = Loop(run, evaluator, observer, signals).train()
     if status == 0:
         directory.save_model(trainer.model)
-        for line in table(map(evaluator.measure, sizes)):
-            say(line)
+        errors = _print_errors(evaluator, sizes)
         draw_figures(directory, trainer, observer, config.run.seed)
+        write_report(run, observer, errors)
         path = directory.path
         say(f"{path}/ holds config.json, metrics.csv, model.keras, figures, TensorBoard events and checkpoints/")
+        say(f"all in one page, for a browser: {path}/report.html")
         lengths = ",".join(map(size_text, sizes[-2:]))
         say(f"errors at other lengths: python evaluate.py --run-dir={shlex.quote(str(path))} --lengths={lengths}")
     return status
+
+
+def _print_errors(evaluator, sizes):
+    """Prints a table of errors, a line as soon as it is measured. Returns the results of `Evaluator.measure`."""
+    errors = []
+
+    def measured():
+        for size in sizes:
+            errors.append(evaluator.measure(size))
+            yield errors[-1]
+
+    for line in table(measured()):
+        say(line)
+    return errors
 
 
 class Loop:

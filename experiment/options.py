@@ -108,6 +108,29 @@ def given_values(arguments: dict) -> dict:
     return values
 
 
+def command_line(config: Config) -> list:
+    """The options of train.py that give a configuration. An option is left out if it has the default of the preset, the
+    task and the model.
+    """
+    start = {"preset": config.run.preset, "task": config.task.identifier(), "model": config.model.name}
+    defaults, plain = default_config(**start), default_config()
+    options = [
+        f"--{name}={value}"
+        for name, value, usual in zip(
+            start, start.values(), (plain.run.preset, plain.task.identifier(), plain.model.name)
+        )
+        if value != usual
+    ]
+    for section in dataclasses.fields(Config):
+        chosen, usual = getattr(config, section.name), getattr(defaults, section.name)
+        for field in _option_fields(type(chosen)):
+            value = getattr(chosen, field.name)
+            if value != getattr(usual, field.name) and value is not None:
+                flag = field.name.replace("_", "-")
+                options.append(f"--{'' if value else 'no-'}{flag}" if isinstance(value, bool) else f"--{flag}={value}")
+    return options if config.run.checkpoint is None else [*options, f"--checkpoint={config.run.checkpoint}"]
+
+
 def _option_fields(*classes):
     return [field for options_class in classes for field in dataclasses.fields(options_class) if field.metadata]
 

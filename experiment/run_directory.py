@@ -6,6 +6,7 @@ solved.json               the iteration at which the task was solved, if it was,
 events.out.tfevents.*     the metrics for TensorBoard, see events.py
 details/                  histograms of gradients, and figures, for TensorBoard
 *.png                     the newest figures, see figures.py
+report.html               the report at the end of training, see report.py
 model.keras               the model at the end of training, for keras.saving.load_model and evaluate.py --weights
 checkpoints/step-N/       weights, optimizer and counters after N iterations, see checkpoints.py, and record.json: what
                           the other files held at that time, see record.py
@@ -27,7 +28,7 @@ from experiment.record import Record, read_record, row_checksum
 from experiment.solved import write_solved
 from experiment.streams import warn
 
-MODEL = "model.keras"
+MODEL, REPORT = "model.keras", "report.html"
 
 
 class RunDirectory:
@@ -69,7 +70,7 @@ class RunDirectory:
             if config is not None:
                 self._refuse_unless_empty()
                 self.write_config(config)
-            atomic.discard_leftovers(self.path, ["config.json", "metrics.csv", "solved.json", MODEL, "*.png"])
+            atomic.discard_leftovers(self.path, ["config.json", "metrics.csv", "solved.json", MODEL, REPORT, "*.png"])
             (self.path / "checkpoints").mkdir(exist_ok=True)
         except OSError as error:
             self.close()
@@ -114,9 +115,9 @@ class RunDirectory:
     def start_metrics(self, iteration: int):
         """Prepares the directory for training from `iteration` on.
 
-        Deletes everything written after `iteration`. Also deletes model.keras, the figures, and a last row of
-        metrics.csv that covers fewer than `log_every` iterations. Says on standard error what has been lost or changed
-        since the checkpoint of `iteration` was written.
+        Deletes everything written after `iteration`. Also deletes model.keras, report.html, the figures, and a last row
+        of metrics.csv that covers fewer than `log_every` iterations. Says on standard error what has been lost or
+        changed since the checkpoint of `iteration` was written.
         """
         try:
             record = read_record(checkpoint_path(self.path, f"step-{iteration}"))
@@ -127,7 +128,7 @@ class RunDirectory:
         rows = restoring.restore_rows(self.path, iteration, self.config["log_every"], record)
         write_rows(self.path / "metrics.csv", rows)
         self._rows = {int(row[0]): row_checksum(row_text(row)) for row in rows}
-        for outdated in (self.path / MODEL, *self.path.glob("*.png")):
+        for outdated in (self.path / MODEL, self.path / REPORT, *self.path.glob("*.png")):
             outdated.unlink(missing_ok=True)
         if self._events:
             self._events.close()
@@ -149,6 +150,10 @@ class RunDirectory:
         """Writes a figure, given as the content of a PNG file, to NAME.png and to details/."""
         atomic.write_file(self.path / f"{name}.png", png)
         self._events.add_figure(name, png, iteration)
+
+    def write_report(self, html: bytes):
+        """Atomically replaces report.html."""
+        atomic.write_file(self.path / REPORT, html)
 
     def save(self, variables: dict, iteration: int):
         """Writes a checkpoint, see `save_checkpoint`, with a record of what the directory holds now.

@@ -31,6 +31,7 @@ def test_a_run_leaves_all_files_that_it_promises(finished):
         "memory_map.png",
         "metrics.csv",
         "model.keras",
+        "report.html",
         "sequence.png",
     }
     assert [int(row["iteration"]) for row in losses(run_dir)] == list(range(20, 601, 20))
