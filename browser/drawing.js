@@ -153,8 +153,9 @@ function drawMap(canvas, steps, { now, answerAt, head }) {
   drawTimes(plot, now, answerAt, y);
 }
 
-// The memory at a step, and below it the weightings of the write heads and of the read heads.
-function drawMemory(canvas, { memory, heads }, least, most) {
+// The memory at a step, and below it the weightings of the write heads and of the read heads. tanh fits all numbers into
+// the scale of the colours.
+function drawMemory(canvas, { memory, heads }) {
   const width = memory[0].length, strips = [["write", true, WRITE], ["read", false, READ]];
   const plot = axes(canvas, {
     x: [0, memory.length], y: [0, width + 6], height: 250, field: true, xlabel: "memory location", ylabel: "",
@@ -163,7 +164,7 @@ function drawMemory(canvas, { memory, heads }, least, most) {
       : `location ${i}` + heads.map(({ name, weighting }) => `\n${name}: ${weighting[i].toFixed(4)}`).join(""),
   });
   memory.forEach((location, i) => location.forEach((value, j) =>
-    plot.cell(fieldColour((value - least) / (most - least)), i, j)));
+    plot.cell(fieldColour((Math.tanh(value) + 1) / 2), i, j)));
   strips.forEach(([name, writes, colour], k) => {
     plot.name(name, width + 2 + 3 * k);
     for (const { weighting } of heads.filter((one) => one.writes === writes)) weighting.forEach((weight, i) => {

@@ -5,7 +5,7 @@
 // If the steps lack the heads or the memory, their pictures are left out. `mask` is 1 at the steps whose outputs count.
 function makeViewer(root) {
   const part = (name) => root.querySelector(`[data-part=${name}]`), slider = part("slider"), chosen = part("head");
-  let sequence, fields, least, most, timer;
+  let sequence, fields, timer;
 
   function draw() {
     if (!sequence) return;
@@ -17,7 +17,7 @@ function makeViewer(root) {
     for (const picture of root.querySelectorAll("[data-needs]")) picture.hidden = !has[picture.dataset.needs];
     if (!heads) return;
     drawMap(part("map"), steps, { now, answerAt, head: chosen.value });
-    if (memory) drawMemory(part("memory"), steps[now], least, most);
+    if (memory) drawMemory(part("memory"), steps[now]);
     const head = heads.find(({ name }) => name === chosen.value), colour = head.writes ? WRITE : READ;
     if (!has.stages) return;
     const likeliest = head.shifts.indexOf(Math.max(...head.shifts)), offset = likeliest - (head.shifts.length - 1) / 2;
@@ -49,7 +49,6 @@ function makeViewer(root) {
 
   function load(loaded) {
     stop();
-    const first = !sequence;
     sequence = loaded;
     const { inputs, targets, steps, answerAt, mask = steps.map((_, i) => Number(i >= answerAt)) } = sequence;
     const outputs = steps.map(({ output }) => output);
@@ -59,12 +58,8 @@ function makeViewer(root) {
       { name: "input", values: inputs }, { name: "target", values: targets, mask },
       { name: "output", values: outputs, mask }, { name: "error", values: wrong, mask },
     ];
-    const locations = steps.flatMap(({ memory = [] }) => memory);
-    least = locations.reduce((bound, location) => Math.min(bound, ...location), Infinity);
-    most = locations.reduce((bound, location) => Math.max(bound, ...location), -Infinity);
     part("errors").textContent = `${sum(wrong.flat())} wrong bits`;
-    slider.max = steps.length - 1; // a larger step becomes the last one
-    if (first) slider.value = answerAt;
+    if (Number(slider.max) !== steps.length - 1) Object.assign(slider, { max: steps.length - 1, value: answerAt });
     const kept = Math.max(chosen.selectedIndex, 0), names = (steps[0].heads ?? []).map(({ name }) => name);
     chosen.replaceChildren(...names.map((name) => new Option(name)));
     chosen.selectedIndex = kept < names.length ? kept : 0;
@@ -101,4 +96,5 @@ function showValuesUnderPointer(root) {
     tip.style.top = `${fits ? clientY + 18 : clientY - tip.offsetHeight - 10}px`;
   };
   for (const kind of ["pointermove", "pointerdown", "pointerleave"]) root.addEventListener(kind, show);
+  addEventListener("scroll", () => { tip.hidden = true; });
 }

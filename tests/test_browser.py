@@ -106,7 +106,7 @@ def test_outputs_and_weightings_equal_tensorflows(page, name):
     expected = np.concatenate(parts, axis=-1)
     expected = np.concatenate([values[: len(one)] for values, one in zip(expected, inputs)])
     found = found.reshape(expected.shape)
-    # The largest difference was 2e-9.
+    # The largest difference was 1e-13.
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-7)
     # In float32, rounding changes single weightings by up to 2e-4, but hardly the outputs.
     steps = 36

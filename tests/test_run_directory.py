@@ -172,11 +172,12 @@ def test_going_back_deletes_everything_later(run):
         run.add_histograms({"gradient": tf.range(3.0)}, iteration)
     run.add_figure("curves", plots.to_png(plots.learning_curves([0, 1], [2, 1], [8, 0])), 300)
     (run.path / "model.keras").write_text("as training ended")
+    run.write_report(b"as training ended")
     run.close()
     (details,) = (run.path / "details").iterdir()
     details.write_bytes(details.read_bytes()[:-5])  # an event that a kill left incomplete
     with RunDirectory(run.path) as again:
         again.start_metrics(200)
         again.add_histograms({"gradient": tf.range(3.0)}, 300)
-    assert not (run.path / "curves.png").exists() and not (run.path / "model.keras").exists()
+    assert not any((run.path / name).exists() for name in ("curves.png", "model.keras", "report.html"))
     assert sorted(step for step, _ in event_files.values(run.path / "details")) == [100, 200, 300]
