@@ -45,7 +45,8 @@ function axes(canvas, { x, y, height, xlabel, ylabel, title = "", field, yname =
   };
   titles.forEach((line, i) => text(line, (left + width) / 2, 14 + 15 * i, "center"));
   for (const tick of ticks(...x, width / 60, field || x[1] > 9)) {
-    if (tick + middle <= x[1]) text(shownNumber(tick), X(tick + middle), bottom + 15, "center");
+    const number = shownNumber(tick), farthest = width - ctx.measureText(number).width / 2;
+    if (tick + middle <= x[1]) text(number, Math.min(X(tick + middle), farthest), bottom + 15, "center");
   }
   if (xlabel) text(xlabel, (left + width) / 2, height - 4, "center");
   for (const tick of yticks ?? ticks(Math.min(...y), Math.max(...y), height / 40, field || yname !== shownNumber)) {

@@ -54,8 +54,8 @@ def report(run: Run, seen: Observation, errors: list) -> str:
     data = {"curves": _curves(directory.path), "solved": solved, "sequence": sequence}
     texts = {
         "title": f"{config.task.name}, {config.model.name}, {directory.path}",
-        "summary": f"{int(trainer.iteration):,} iterations with {config.training.batch_size:,} sequences each. "
-        + (f"Solved after {solved:,} sequences." if solved else "The task was not solved."),
+        "summary": f"{int(trainer.iteration):,} iterations, batch size {config.training.batch_size:,}. "
+        + ("The task was not solved." if solved is None else f"Solved after {solved:,} sequences."),
         "sequence": f"A sequence of size {seen.size}. {left_out}".rstrip(),
         "command": shlex.join(["python", "train.py", *command_line(config)]),
     }

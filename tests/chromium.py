@@ -12,6 +12,11 @@ import pytest
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 # Chromium needs the first option to run as root. The others keep it from requests of its own.
 OPTIONS = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync")
+# The pages draw random bits. With this script, every test run has the same bits.
+SEEDED = """(() => {
+    let state = 1;
+    Math.random = () => (state = state * 16807 % 2147483647) / 2147483647;
+})()"""
 
 
 @contextlib.contextmanager
@@ -54,6 +59,7 @@ def opened(browser, url, width=1280):
     page.on("request", lambda request: None if _stays(request.url, origin) else errors.append(request.url))
     page.on("response", lambda response: errors.append(response.url) if response.status >= 400 else None)
     page.on("requestfailed", lambda request: errors.append(request.url))
+    page.add_init_script(SEEDED)
     page.goto(url, wait_until="networkidle")
     yield page, errors
     page.close()
