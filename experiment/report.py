@@ -41,7 +41,7 @@ def write_report(run: Run, observer: Observer, errors: list):
     """
     seen = observer.observe(run.config.task.largest, stream(run.config.run.seed, PICTURES))
     try:
-        run.directory.write_report(report(run, seen, errors).encode())
+        run.directory.write_report(report(run, seen, errors).encode("utf-8", "backslashreplace"))
     except OSError as error:
         warn(f"train.py: {run.directory.path}/report.html cannot be written: {file_and_reason(error)}")
 

@@ -164,6 +164,14 @@ def test_a_report_that_cannot_be_written_is_one_line(run_and_observer, monkeypat
     assert "report.html cannot be written: No space left on device" in err and err.count("\n") == 1
 
 
+def test_a_name_that_is_not_utf_8_does_not_stop_the_run(run_and_observer, monkeypatch):
+    written = []
+    monkeypatch.setattr(RunDirectory, "write_report", lambda self, html: written.append(html))
+    monkeypatch.setattr(report, "report", lambda *arguments: "\udcff")
+    report.write_report(*run_and_observer, [ERRORS])
+    assert written == [rb"\udcff"]
+
+
 CONFIGURATIONS = [
     default_config(),
     default_config("reference"),
