@@ -121,6 +121,7 @@ function startPage(root) {
   bits.addEventListener("click", (event) => { // the pointer has set the bit, and the space bar has not
     if (event.detail) event.preventDefault();
   });
+  showValuesUnderPointer();
   changeTask();
 }
 

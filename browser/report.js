@@ -10,7 +10,7 @@ function startReport({ curves, solved, sequence }) {
   });
   training.hidden = curves.sequences.length === 0;
   if (!training.hidden) new ResizeObserver(drawCurves).observe(training);
-  showValuesUnderPointer(training);
+  showValuesUnderPointer();
   root.hidden = !sequence;
   if (sequence) makeViewer(root).load(sequence);
 }

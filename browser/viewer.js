@@ -81,20 +81,20 @@ function makeViewer(root) {
     stop();
     show(Math.floor(target.x(offsetX)));
   });
-  showValuesUnderPointer(root);
   return { load, show, play };
 }
 
-// Shows what a canvas of `root` says about the point under the pointer.
-function showValuesUnderPointer(root) {
-  const tip = root.appendChild(Object.assign(document.createElement("div"), { className: "ntm-tip", hidden: true }));
+// Shows what a canvas says about the point under the pointer. A finger's value stays until the next touch.
+function showValuesUnderPointer() {
+  const tip = document.body.appendChild(Object.assign(document.createElement("div"), { className: "ntm-tip" }));
   const show = ({ target, offsetX, offsetY, clientX, clientY }) => {
     tip.textContent = target.describe?.(offsetX, offsetY) ?? "";
     tip.hidden = !tip.textContent;
-    tip.style.left = `${Math.max(4, Math.min(clientX + 14, innerWidth - tip.offsetWidth - 8))}px`;
     const fits = clientY + 18 + tip.offsetHeight < innerHeight;
+    tip.style.left = `${Math.max(4, Math.min(clientX + 14, innerWidth - tip.offsetWidth - 8))}px`;
     tip.style.top = `${fits ? clientY + 18 : clientY - tip.offsetHeight - 10}px`;
   };
-  for (const kind of ["pointermove", "pointerdown", "pointerleave"]) root.addEventListener(kind, show);
-  addEventListener("scroll", () => { tip.hidden = true; });
+  tip.hidden = true;
+  for (const kind of ["pointermove", "pointerdown"]) document.addEventListener(kind, show);
+  document.addEventListener("pointercancel", () => { tip.hidden = true; }); // a finger scrolls the page
 }
