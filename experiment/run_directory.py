@@ -119,10 +119,11 @@ class RunDirectory:
         of metrics.csv that covers fewer than `log_every` iterations. Says on standard error what has been lost or
         changed since the checkpoint of `iteration` was written.
         """
+        record, checkpoint = None, checkpoint_path(self.path, f"step-{iteration}")
         try:
-            record = read_record(checkpoint_path(self.path, f"step-{iteration}"))
+            if checkpoint.exists():  # a new run has none yet
+                record = read_record(checkpoint)
         except ValueError as error:
-            record = None
             warn(f"train.py: {error}")
         self.solved = restoring.restore_solved(self.path, iteration, record)
         rows = restoring.restore_rows(self.path, iteration, self.config["log_every"], record)
