@@ -13,12 +13,21 @@ import pytest
 
 import train
 from commands import SMALL, Fork, losses, refused, start, tensors
+from experiment import loop
 from experiment.checkpoints import checkpoints
 from experiment.metrics_file import COLUMNS, read_metrics
 from experiment.solved import read_solved
 
 OLD_RUN = Path(__file__).parent / "data" / "old_run"
 LONG = [*SMALL, "--iterations=2000"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_figures():
+    """Saves the time to draw figures, which test_train.py tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "draw_figures", lambda *arguments: None)
+        yield
 
 
 @pytest.fixture(scope="module")
