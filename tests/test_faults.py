@@ -400,7 +400,8 @@ def test_sizes_beyond_memory_are_refused_before_they_are_tried(capsys, options):
 
 def test_lengths_and_locations_beyond_memory_are_refused(run, small_run, capsys, lab):
     with mock.patch("experiment.memory_needed.machine_memory", return_value=10**9):
-        assert "--lengths: 1048576: " in refused(capsys, evaluate.main, f"--run-dir={run}", "--lengths=1048576")
+        options = f"--run-dir={run}", "--lengths=1048576", "--sequences=1000"
+        assert "--lengths: 1048576: " in refused(capsys, evaluate.main, *options)
         line = refused(capsys, evaluate.main, f"--run-dir={small_run}", "--memory-locations=1048576")
     assert "--memory-locations=1048576 needs at least" in line
 
