@@ -187,4 +187,6 @@ CONFIGURATIONS = [
 def test_the_command_repeats_the_configuration(config):
     argv = report.command_line(config)
     arguments = vars(train._parser(argv).parse_args(argv))
-    assert config_from_arguments(arguments).replace(run={"checkpoint": arguments["checkpoint"]}) == config
+    found = config_from_arguments(arguments).replace(run={"checkpoint": arguments["checkpoint"]})
+    # Another test may have loaded the file of the task again, which makes another class.
+    assert found.to_json() == config.to_json()
