@@ -23,6 +23,7 @@ def start():
     streams.repair_streams()
     with signals.ending_on_signals(), streams.quiet_stderr(), _hidden_package("sklearn"):
         os.environ["KERAS_BACKEND"] = "tensorflow"
+        os.environ["KERAS_HOME"] = os.devnull  # Keras finds no keras.json there, and writes none
         program_cache.share()
         yield
     if keras := sys.modules.get("keras"):  # the `with` block has imported it

@@ -20,7 +20,7 @@ def finish(process):
 
 def test_the_commands_train_and_evaluate_in_float32_on_tensorflow(tmp_path, finished):
     (tmp_path / "keras").mkdir()
-    (tmp_path / "keras" / "keras.json").write_text(json.dumps({"floatx": "float16", "backend": "jax"}))
+    (tmp_path / "keras" / "keras.json").write_text(json.dumps({"floatx": "nonsense", "backend": "jax"}))
     # XLA has its usual flags here, unlike in the other tests.
     environment = {"KERAS_BACKEND": "jax", "KERAS_HOME": str(tmp_path / "keras"), "XLA_FLAGS": ""}
     finish(start("train.py", *SMALL, "--iterations=20", "--run-dir=run", cwd=tmp_path, **environment))
