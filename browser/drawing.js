@@ -59,7 +59,7 @@ function axes(canvas, { x, y, height, xlabel, ylabel, title = "", field, yname =
     text(ylabel, 0, 0, "center");
     ctx.restore();
   }
-  const pixel = (place) => Math.round(place * ratio) / ratio; // between whole pixels, a seam shows between two cells
+  const pixel = (place) => Math.round(place * ratio) / ratio; // an edge between whole pixels would show as a seam
   const cell = (colour, i, j) => {
     ctx.fillStyle = colour;
     ctx.fillRect(pixel(X(i)), pixel(Y(j)), pixel(X(i + 1)) - pixel(X(i)), pixel(Y(j + 1)) - pixel(Y(j)));
@@ -112,7 +112,8 @@ function drawFields(canvas, blocks, now, answerAt) {
   drawTimes(plot, now, answerAt, y);
 }
 
-// The shortest stretch of locations with all visits, and two more at both ends; it may go around the memory's end.
+// The shortest stretch of locations that holds all visits, and two more locations at each end. It may go around the
+// memory's end.
 function visited(weightings, count) {
   const seen = zeros(count).map((_, i) => i).filter((i) => weightings.some((weighting) => weighting[i] > VISITED));
   const gaps = seen.map((location, k) => (seen[k + 1] ?? seen[0] + count) - location), widest = Math.max(...gaps);

@@ -118,7 +118,7 @@ function startPage(root) {
   bits.addEventListener("pointermove", (event) => { if (paint !== null) drawBits(event); });
   bits.addEventListener("pointerup", () => { paint = null; run(); });
   bits.addEventListener("pointercancel", () => { paint = null; });
-  bits.addEventListener("click", (event) => { // the pointer has set the bit, and the space bar has not
+  bits.addEventListener("click", (event) => { // a pointer has set the bit before, the space bar has not
     if (event.detail) event.preventDefault();
   });
   showValuesUnderPointer();

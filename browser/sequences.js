@@ -1,7 +1,8 @@
 // The sequences of the tasks, as in tasks/.
 "use strict";
 
-// The inputs of each task, from its vectors and what else `given` holds; and the answer, vector by vector.
+// For each task, a function from the vectors and the other fields of `given` to the inputs and the answer, a list of
+// vectors.
 const LAYOUTS = {
   "copy": ({ vectors }) => ({
     inputs: [[1, ...zeros(9)], ...vectors.map((bits) => [0, ...bits, 0]), [...zeros(9), 1]],

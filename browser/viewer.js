@@ -84,7 +84,7 @@ function makeViewer(root) {
   return { load, show, play };
 }
 
-// Shows what a canvas says about the point under the pointer. A finger's value stays until the next touch.
+// Shows what a canvas says about the point under the pointer. After a touch, the value stays until the next touch.
 function showValuesUnderPointer() {
   const tip = document.body.appendChild(Object.assign(document.createElement("div"), { className: "ntm-tip" }));
   const show = ({ target, offsetX, offsetY, clientX, clientY }) => {

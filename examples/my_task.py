@@ -16,7 +16,7 @@ class Parity(Task):
     min_length: int = option(1, "smallest number of bits")
     max_length: int = option(20, "largest number of bits")
 
-    name: ClassVar[str] = "parity"  # names run directories: runs/parity-ntm-lstm-seed0
+    name: ClassVar[str] = "parity"  # part of a run directory's name: runs/parity-ntm-lstm-seed0
     input_size: ClassVar[int] = 1
     output_size: ClassVar[int] = 1
     report_sizes: ClassVar[tuple] = ((20,), (40,))  # lengths in the table of errors
