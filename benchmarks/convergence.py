@@ -39,7 +39,10 @@ def main(argv=None) -> int:
             parser.error(f"argument --dir: {root} holds runs of other options: {before}; choose another directory")
     settings.write_text(text)
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
-    jobs = [sweep.Job(root / f"seed-{seed}", seed, tuple(options), arguments.sequences) for seed in seeds]
+    jobs = [
+        sweep.Job(run_dir=root / f"seed-{seed}", seed=seed, options=tuple(options), sequences=arguments.sequences)
+        for seed in seeds
+    ]
     try:
         with sweep.connect(parser, arguments.scheduler) as client:
             rows = [report(read_row(job.run_dir)) for job in sweep.finished(jobs, arguments.jobs, client)]

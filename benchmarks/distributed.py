@@ -224,7 +224,7 @@ def _rows(arguments, name, client=None):
     """The rows of a sweep over six seeds. Their column "seconds", which varies, is set to 0."""
     root = Path(arguments.dir).resolve() / f"{name}-{time.time_ns()}"
     options = (*SMALL, f"--iterations={arguments.updates}", "--log-every=20", "--checkpoint-every=100")
-    jobs = [sweep.Job(root / f"seed-{seed}", seed, options, 100) for seed in range(6)]
+    jobs = [sweep.Job(run_dir=root / f"seed-{seed}", seed=seed, options=options, sequences=100) for seed in range(6)]
     rows = [convergence.read_row(job.run_dir) for job in sweep.finished(jobs, 2, client, snapshot_seconds=2)]
     return sorted(({**row, "seconds": 0} for row in rows), key=lambda row: row["seed"])
 

@@ -84,7 +84,14 @@ def step(weights, state, inputs):
     memory = state.memory * kept + jnp.outer(jnp.tanh(add_vector), write_weighting)
     read_weighting = address(memory, state.read_weighting, read)
     read_vector = memory @ read_weighting
-    state = State(memory, read_weighting, write_weighting, read_vector, output, cell)
+    state = State(
+        memory=memory,
+        read_weighting=read_weighting,
+        write_weighting=write_weighting,
+        read_vector=read_vector,
+        output=output,
+        cell=cell,
+    )
     return state, jnp.concatenate([output, read_vector])
 
 

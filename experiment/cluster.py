@@ -80,13 +80,12 @@ def read_cluster() -> Cluster:
         addresses = jobs.get(job, [])
         if not isinstance(addresses, list) or not all(map(_is_address, addresses)):
             raise ValueError(f'TF_CONFIG: "{job}" must be a list of "host:port", not {addresses!r}')
-        members += [Member(job, number, address) for number, address in enumerate(addresses)]
+        members += [Member(job=job, number=number, address=address) for number, address in enumerate(addresses)]
     if len({member.address for member in members}) < len(members):
         raise ValueError("TF_CONFIG names an address twice")
     task = task if isinstance(task, dict) else {}
-    place = task.get("type"), task.get("index")
     for index, member in enumerate(members):
-        if member[:2] == place:
+        if member.job == task.get("type") and member.number == task.get("index"):
             return Cluster(members=members, index=index)
     raise ValueError(f'TF_CONFIG: "task" must name a process of "cluster" by "type" and "index", not {task!r}')
 

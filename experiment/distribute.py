@@ -60,4 +60,5 @@ class DistributedTrainer(Trainer):
 
     def _apply_vector(self, means):
         numbers = len(Measured._fields)
-        return self._apply(Measured(*tf.unstack(means[:numbers])), means[numbers:])
+        measured = Measured(**dict(zip(Measured._fields, tf.unstack(means[:numbers]))))
+        return self._apply(measured, means[numbers:])

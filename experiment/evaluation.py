@@ -87,8 +87,8 @@ class Evaluator:
                 least_bits_per_sequence: the lowest achievable cost in bits.
             A size of several numbers adds a key for each further number, named as in the task's `size_names`.
         """
-        batches = [*self._errors(size, seed)]
-        errors = SequenceErrors(*(tf.concat(values, 0).numpy() for values in zip(*batches)))
+        batches = self._errors(size, seed)
+        errors = tf.nest.map_structure(lambda *values: tf.concat(values, 0).numpy(), *batches)
         return {
             "task": self._task.name,
             "size": size_text(size),
@@ -118,7 +118,8 @@ class Evaluator:
             _, controller_state = self._run(fold_in(seed, batches), tf.constant(size), controller_state)
         for i in range(batches):
             errors, final_state = self._run(fold_in(seed, i), tf.constant(size), controller_state)
-            yield SequenceErrors(*(values[: self._sequences - i * self._batch_size] for values in errors))
+            counted = self._sequences - i * self._batch_size
+            yield tf.nest.map_structure(lambda values: values[:counted], errors)
             if self._carry_state:
                 controller_state = final_state
 

@@ -21,7 +21,7 @@ UPDATES_PER_CALL = 100  # at most; a signal takes effect at the end of a call
 
 def train_and_report(run: Run) -> int:
     """Trains a run, prints a table of errors, draws the figures and writes the report. Returns the exit status."""
-    directory, config, trainer = run
+    directory, config, trainer = run.directory, run.config, run.trainer
     say(f"{config.task.name}, {config.model.name}, {directory.path}")
     if (reached := int(trainer.iteration)) == config.run.iterations:
         say(f"the run has reached iteration {reached}; to go on, resume it with a larger --iterations")
@@ -70,8 +70,7 @@ class Loop:
     """
 
     def __init__(self, run: Run, evaluator, observer, signals):
-        self._directory, config, self._trainer = run
-        self._options = config.run
+        self._directory, self._trainer, self._options = run.directory, run.trainer, run.config.run
         self._evaluator, self._observer, self._signals = evaluator, observer, signals
         self._iteration = int(self._trainer.iteration)
         self._compilation = None

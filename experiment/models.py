@@ -68,9 +68,9 @@ class ModelKind(NamedTuple):
 
 
 MODELS = {
-    "ntm-lstm": ModelKind(NTM, NTMOptions, {"controller": "lstm"}),
-    "ntm-feedforward": ModelKind(NTM, NTMOptions, {"controller": "feedforward"}),
-    "lstm": ModelKind(LSTM, LSTMOptions, {}),
+    "ntm-lstm": ModelKind(model_class=NTM, options_class=NTMOptions, fixed={"controller": "lstm"}),
+    "ntm-feedforward": ModelKind(model_class=NTM, options_class=NTMOptions, fixed={"controller": "feedforward"}),
+    "lstm": ModelKind(model_class=LSTM, options_class=LSTMOptions, fixed={}),
 }
 
 

@@ -48,7 +48,7 @@ def write_report(run: Run, observer: Observer, errors: list):
 
 def report(run: Run, seen: Observation, errors: list) -> str:
     """The text of report.html."""
-    directory, config, trainer = run
+    directory, config, trainer = run.directory, run.config, run.trainer
     sequence, left_out = _sequence(seen)
     solved = directory.solved and directory.solved["sequences"]
     data = {"curves": _curves(directory.path), "solved": solved, "sequence": sequence}

@@ -23,6 +23,9 @@ _NOISE_OFFSETS = 2**20
 _NORM_DECAY, _LEAST_NORM = 0.99, 0.01
 
 
+_LOSS = Metrics._fields.index("loss")
+
+
 class Measured(NamedTuple):
     """What an update measures on its batch: the fields of Metrics but for the gradient norm. Each is a scalar."""
 
@@ -123,7 +126,8 @@ class Trainer:
 
     def metrics(self) -> Metrics:
         """The metrics of the updates since `start_metrics`."""
-        return Metrics(*(self._totals / self._updates_in_totals).numpy().tolist())
+        means = (self._totals / self._updates_in_totals).numpy().tolist()
+        return Metrics(**dict(zip(Metrics._fields, means)))
 
     def start_metrics(self):
         """Resets the means that `metrics` returns."""
@@ -156,7 +160,7 @@ class Trainer:
         def update(iteration, seed, totals, *_):
             metrics, gradient = self._update(seed)
             iteration += 1
-            watched = metrics[:1] if self.clip_ratio else metrics  # clipping replaces a gradient that is not finite
+            watched = metrics[_LOSS] if self.clip_ratio else metrics  # clipping replaces a gradient that is not finite
             finite = tf.reduce_all(tf.math.is_finite(watched))
             return iteration, fold_in(stream_seed, iteration), totals + metrics, finite, gradient
 

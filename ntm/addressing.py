@@ -49,7 +49,7 @@ def address(memory, previous_weightings, parameters):
     Raises:
         ValueError: an argument has the wrong shape, or the number of offsets is even or exceeds N.
     """
-    memory, previous_weightings, *parameters = checked_tensors(
+    memory, previous_weightings, keys, strengths, gates, shifts, sharpness = checked_tensors(
         memory=(memory, "B N W"),
         previous_weightings=(previous_weightings, "B H N"),
         keys=(parameters.keys, "B H W"),
@@ -58,9 +58,9 @@ def address(memory, previous_weightings, parameters):
         shifts=(parameters.shifts, "B H 2S+1"),
         sharpness=(parameters.sharpness, "B H"),
     )
-    parameters = AddressingParameters(*parameters)
-    _check_offsets(previous_weightings, parameters.shifts)
-    similarities = _similarities(memory, parameters.keys)
+    _check_offsets(previous_weightings, shifts)
+    similarities = _similarities(memory, keys)
+    parameters = AddressingParameters(keys=keys, strengths=strengths, gates=gates, shifts=shifts, sharpness=sharpness)
     return addressing_stages(similarities, previous_weightings, parameters).weightings
 
 

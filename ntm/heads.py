@@ -92,19 +92,19 @@ class Heads(keras.layers.Layer):
     def _initial_bias(self, shape, dtype=None):
         values = self.initial_values
         read, write = [1.0] * self.read_heads, [1.0] * self.write_heads
-        keys, *_, erase_vectors, add_vectors = ([0.0] * size for size in self.sizes)
+        zeros = _like_leaves([[0.0] * size for size in self.sizes])
         forward = [float(offset == 1) for offset in range(-self.shift_range, self.shift_range + 1)]
         biases = HeadParameters(
             addressing=AddressingParameters(
-                keys=keys,
+                keys=zeros.keys,
                 strengths=_each(read, values.read_strength_bias) + _each(write, 0.0),
                 gates=_each(read, values.read_gate_bias) + _each(write, values.write_gate_bias),
                 shifts=_each(forward * len(read), values.read_shift_bias)
                 + _each(forward * len(write), values.write_shift_bias),
                 sharpness=_each(read, 0.0) + _each(write, values.write_sharpness_bias),
             ),
-            erase_vectors=erase_vectors,
-            add_vectors=add_vectors,
+            erase_vectors=zeros.erase_vectors,
+            add_vectors=zeros.add_vectors,
         )
         return tf.constant([bias for part in _leaves(biases) for bias in part], dtype)
 
@@ -147,14 +147,26 @@ class Heads(keras.layers.Layer):
 
 def _leaves(parameters):
     """The seven values of a HeadParameters, in the order of the layer's columns."""
-    return [*parameters.addressing, parameters.erase_vectors, parameters.add_vectors]
+    return [
+        parameters.keys,
+        parameters.strengths,
+        parameters.gates,
+        parameters.shifts,
+        parameters.sharpness,
+        parameters.erase_vectors,
+        parameters.add_vectors,
+    ]
 
 
 def _like_leaves(leaves):
     """The inverse of `_leaves`."""
-    *addressing, erase_vectors, add_vectors = leaves
+    keys, strengths, gates, shifts, sharpness, erase_vectors, add_vectors = leaves
     return HeadParameters(
-        addressing=AddressingParameters(*addressing), erase_vectors=erase_vectors, add_vectors=add_vectors
+        addressing=AddressingParameters(
+            keys=keys, strengths=strengths, gates=gates, shifts=shifts, sharpness=sharpness
+        ),
+        erase_vectors=erase_vectors,
+        add_vectors=add_vectors,
     )
 
 

@@ -33,7 +33,7 @@ class NTMState(NamedTuple):
 
     def flat(self):
         """The inverse of `from_flat`: a list of tensors."""
-        return [*self[:4], *self.controller]
+        return [self.memory, self.read_weightings, self.write_weightings, self.read_vectors, *self.controller]
 
     def to_keras(self):
         """The state in Keras's form: a list of tensors [B, size], one for each of the cell's `state_size`.

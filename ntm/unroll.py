@@ -146,7 +146,7 @@ def _stages(cell, parameters, record, before):
     """
     reading = cell.address(record.read_similarities, before.read_weightings, cell.of_read_heads(parameters))
     writing = cell.address(record.write_similarities, before.write_weightings, cell.of_write_heads(parameters))
-    return AddressingStages(*(tf.concat(heads, axis=1) for heads in zip(reading, writing)))
+    return tf.nest.map_structure(lambda *heads: tf.concat(heads, axis=1), reading, writing)
 
 
 def _prepare(inputs, mask, steps):

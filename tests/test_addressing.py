@@ -41,9 +41,10 @@ STAGES = {
 }
 
 
-def address(memory, previous_weightings, *parameters):
+def address(memory, previous_weightings, keys, strengths, gates, shifts, sharpness):
     """`addressing.address` with separate parameters, as the oracle and finite differences need them."""
-    return addressing.address(memory, previous_weightings, AddressingParameters(*parameters))
+    parameters = AddressingParameters(keys=keys, strengths=strengths, gates=gates, shifts=shifts, sharpness=sharpness)
+    return addressing.address(memory, previous_weightings, parameters)
 
 
 def function_of(stage):

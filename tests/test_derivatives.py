@@ -35,18 +35,19 @@ def finite_sequences(gradients):
 @pytest.mark.parametrize("scale", [0.0, 1e-5, 1.0])
 @pytest.mark.parametrize("strength, sharpness", [(1e6, 1e6), (1e30, 1.0), (1e30, 1e6), (1.0, 1e30), (1e30, 1e30)])
 def test_gradients_are_finite_at_least_as_often_as_in_automatic_differentiation(rng, scale, strength, sharpness):
-    values = (
-        rng.normal(size=(B, N, W)) * (scale or 1),
-        rng.dirichlet(np.ones(N), size=(B, H)),
-        rng.normal(size=(B, H, W)) * scale,
-        strength * rng.uniform(0.1, 1, size=(B, H)),
-        rng.uniform(size=(B, H)),
-        rng.dirichlet(np.ones(3), size=(B, H)),
-        1 + sharpness * rng.uniform(0.1, 1, size=(B, H)),
-        rng.normal(size=(B, H, N)),
+    def constant(values):
+        return tf.constant(values, tf.float32)
+
+    memory = constant(rng.normal(size=(B, N, W)) * (scale or 1))
+    previous_weightings = constant(rng.dirichlet(np.ones(N), size=(B, H)))
+    parameters = AddressingParameters(
+        keys=constant(rng.normal(size=(B, H, W)) * scale),
+        strengths=constant(strength * rng.uniform(0.1, 1, size=(B, H))),
+        gates=constant(rng.uniform(size=(B, H))),
+        shifts=constant(rng.dirichlet(np.ones(3), size=(B, H))),
+        sharpness=constant(1 + sharpness * rng.uniform(0.1, 1, size=(B, H))),
     )
-    memory, previous_weightings, *parameters, d_weightings = (tf.constant(value, tf.float32) for value in values)
-    arguments = memory, previous_weightings, AddressingParameters(*parameters), d_weightings
+    arguments = memory, previous_weightings, parameters, constant(rng.normal(size=(B, H, N)))
     found, expected = finite_sequences(by_hand(*arguments)), finite_sequences(automatic(*arguments))
     assert found.sum() >= expected.sum()
     if max(strength, sharpness) <= 1e6:

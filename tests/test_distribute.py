@@ -84,8 +84,14 @@ def test_a_killed_worker_ends_the_chief_and_both_resume_bit_for_bit(mirrored, wo
             np.testing.assert_array_equal(found[name], variable, err_msg=name)
 
 
+def cluster(index, *processes):
+    """A Cluster of processes, each given as its job, its number and its address."""
+    members = [Member(job=job, number=number, address=address) for job, number, address in processes]
+    return Cluster(members=members, index=index)
+
+
 def test_other_options_than_the_chiefs_are_refused():
-    team = Team(None, Cluster([Member("worker", 0, "a:1"), Member("worker", 1, "b:1")], 1))
+    team = Team(None, cluster(1, ("worker", 0, "a:1"), ("worker", 1, "b:1")))
     team.gather = lambda text: ['{"seed": 0, "loss": "sum"}', text]
     with pytest.raises(ValueError, match=r"worker 1 \(b:1\) has seed=3, the chief has 0"):
         team.refuse_other_options({"seed": 3, "loss": "sum"})
@@ -93,7 +99,7 @@ def test_other_options_than_the_chiefs_are_refused():
 
 
 def test_a_workers_signal_is_raised_in_the_chief_unless_the_training_has_ended(monkeypatch):
-    team = Team(None, Cluster([Member("worker", 0, "a:1"), Member("worker", 1, "b:1")], 0))
+    team = Team(None, cluster(0, ("worker", 0, "a:1"), ("worker", 1, "b:1")))
     monkeypatch.setattr(team, "_sum", lambda row: row + np.array([0, 0, signal.SIGUSR1]))
     received = []
     previous = signal.signal(signal.SIGUSR1, lambda number, _: received.append(number))
@@ -105,12 +111,12 @@ def test_a_workers_signal_is_raised_in_the_chief_unless_the_training_has_ended(m
 
 
 def test_a_lost_process_is_named(monkeypatch):
-    cluster = Cluster([Member("chief", 0, "a:1"), Member("worker", 0, "b:1"), Member("worker", 1, "c:1")], 1)
+    three = cluster(1, ("chief", 0, "a:1"), ("worker", 0, "b:1"), ("worker", 1, "c:1"))
     monkeypatch.setattr(Member, "answers", lambda member: member.address != "c:1")
     error = RuntimeError("aborted by /job:chief/replica:0/task:0")  # the error names only the chief; worker 1 has gone
-    assert str(lost(cluster, error)).startswith("worker 1 (c:1) has gone")
+    assert str(lost(three, error)).startswith("worker 1 (c:1) has gone")
     monkeypatch.setattr(Member, "answers", lambda member: True)
-    assert str(lost(cluster, error)).startswith("chief 0 (a:1) has gone")
+    assert str(lost(three, error)).startswith("chief 0 (a:1) has gone")
 
 
 def test_the_chief_comes_first(monkeypatch):

@@ -45,7 +45,10 @@ def scripts(tmp_path, monkeypatch):
 
 def test_a_run_goes_on_when_its_worker_is_killed(scripts, tmp_path):
     distributed = pytest.importorskip("distributed")
-    jobs = [sweep.Job(tmp_path / "runs" / f"seed-{seed}", seed, ("--x=1",), 5) for seed in (0, 1)]
+    jobs = [
+        sweep.Job(run_dir=tmp_path / "runs" / f"seed-{seed}", seed=seed, options=("--x=1",), sequences=5)
+        for seed in (0, 1)
+    ]
     with (
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, dashboard_address=None, preload=[scripts]
@@ -80,7 +83,7 @@ def wait_for_snapshot(job):
 
 def test_a_failed_job_is_reported(scripts, tmp_path):
     (tmp_path / "train.py").write_text("import sys; sys.exit('train.py: error: no')")
-    job = sweep.Job(tmp_path / "runs" / "seed-0", 0, (), 5)
+    job = sweep.Job(run_dir=tmp_path / "runs" / "seed-0", seed=0, options=(), sequences=5)
     with pytest.raises(sweep.JobError, match="error: no") as caught:
         list(sweep.finished([job], 1))
     assert caught.value.job == job
