@@ -19,7 +19,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from ntm.derivatives import activate_gradient
-from ntm.state import StateGradients, StepWeights
+from ntm.state import StateGradients, StepsArguments, StepWeights
 from ntm.step_gradient import StepResiduals, controller_gradient, heads_gradient, step_residuals
 from ntm.tensors import cut, flatten_vectors, leading_size, select, summed_outer_product, zeros_like
 
@@ -28,28 +28,13 @@ from ntm.tensors import cut, flatten_vectors, leading_size, select, summed_outer
 CHUNK_STEPS, CHUNK_ROWS = 16, 64
 
 
-class OutputGradients(NamedTuple):
-    """The gradients of the forward pass's results."""
-
-    controller_outputs: tf.Tensor  # [T, B, U]
-    read_vectors: tf.Tensor  # [T, B, R, W]
-    final_state: StateGradients
-
-
-class InputGradients(NamedTuple):
-    """The gradients of the forward pass's arguments."""
-
-    inputs: tf.Tensor  # [T, B, I]
-    weights: StepWeights
-    initial_state: StateGradients
-
-
 class Chunk(NamedTuple):
     """A chunk of C steps in the backward pass."""
 
     start: tf.Tensor  # scalar: its first step
     num_steps: tf.Tensor  # scalar: the number of its steps that ran
     mask: tf.Tensor | None  # [C, B]
+    rows: tf.Tensor  # [C, B, I + R*W (+ U)], the controller's rows, see `Controller.row`
     residuals: StepResiduals
     d_controller_outputs: tf.Tensor  # [C, B, U]
     d_read_vectors: tf.Tensor  # [C, B, R, W]
@@ -69,7 +54,7 @@ def chunk_size(inputs):
     return min(size, length or size)
 
 
-def backward(cell, weights, sequences, history, d_outputs):
+def backward(cell, weights, sequences, history, d_results):
     """Differentiates the forward pass of unroll.py.
 
     Args:
@@ -77,19 +62,19 @@ def backward(cell, weights, sequences, history, d_outputs):
         weights: StepWeights.
         sequences: Sequences whose T is a multiple of `chunk_size`.
         history: History.
-        d_outputs: OutputGradients.
+        d_results: the gradients of the forward pass's StepsResults.
 
     Returns:
-        InputGradients.
+        The gradients of the forward pass's StepsArguments.
     """
     inputs, size = sequences.inputs, chunk_size(sequences.inputs)
     input_kernel = weights.controller_kernel[: inputs.shape[-1]]
 
     def chunk_gradient(index, d_state, d_weights, d_inputs):
-        chunk, rows = _chunk(cell, sequences, history, d_outputs, index * size)
+        chunk = _chunk(cell, sequences, history, d_results, index * size)
         d_state, d_layers = _steps_gradient(cell, weights, chunk, history.states.cells, d_state)
         d_chunk = StepWeights(
-            controller_kernel=summed_outer_product(rows, d_layers.preactivations),
+            controller_kernel=summed_outer_product(chunk.rows, d_layers.preactivations),
             controller_bias=tf.reduce_sum(d_layers.preactivations, axis=[0, 1]),
             heads_kernel=summed_outer_product(
                 cut(history.records.controller_output, index * size, size), d_layers.head_values
@@ -101,24 +86,19 @@ def backward(cell, weights, sequences, history, d_outputs):
 
     chunks = leading_size(inputs) // size
     d_inputs = tf.TensorArray(inputs.dtype, chunks, element_shape=[size, *inputs.shape[1:]])
-    initial = d_outputs.final_state, zeros_like(weights), d_inputs
+    d_final_state = StateGradients.from_state(d_results.final_state)
     if isinstance(chunks, int) and chunks == 1:  # without a loop, XLA can drop the addition to zeros
-        _, *totals = chunk_gradient(0, *initial)
+        _, d_state, d_weights, d_inputs = chunk_gradient(0, d_final_state, zeros_like(weights), d_inputs)
     else:
         last = (sequences.num_steps - 1) // size
-        _, *totals = tf.while_loop(lambda index, *_: index >= 0, chunk_gradient, (last, *initial))
-    d_state, d_weights, d_inputs = totals
+        start = last, d_final_state, zeros_like(weights), d_inputs
+        _, d_state, d_weights, d_inputs = tf.while_loop(lambda index, *_: index >= 0, chunk_gradient, start)
     d_inputs = tf.reshape(d_inputs.stack(), tf.shape(inputs))
-    return InputGradients(inputs=d_inputs, weights=d_weights, initial_state=d_state)
+    return StepsArguments(inputs=d_inputs, weights=d_weights, initial_state=d_state.to_state())
 
 
-def _chunk(cell, sequences, history, d_outputs, start):
-    """Cuts a chunk out of the sequences.
-
-    Returns:
-        The Chunk that begins at step `start`, and the controller's rows at the steps of this chunk (see
-        `Controller.row`), [C, B, I + R*W (+ U)].
-    """
+def _chunk(cell, sequences, history, d_results, start):
+    """Cuts the Chunk that begins at step `start` out of the sequences."""
     size = chunk_size(sequences.inputs)
     states = history.states._replace(cells=())  # the loop over the steps looks the cells up itself
     before, after = cut(states, start, size), cut(states, start + 1, size)
@@ -129,10 +109,11 @@ def _chunk(cell, sequences, history, d_outputs, start):
         start=start,
         num_steps=tf.minimum(size, sequences.num_steps - start),
         mask=None if sequences.mask is None else cut(sequences.mask, start, size),
+        rows=rows,
         residuals=step_residuals(cell, cut(history.records, start, size), before, after),
-        d_controller_outputs=cut(d_outputs.controller_outputs, start, size),
-        d_read_vectors=cut(d_outputs.read_vectors, start, size),
-    ), rows
+        d_controller_outputs=cut(d_results.controller_outputs, start, size),
+        d_read_vectors=cut(d_results.read_vectors, start, size),
+    )
 
 
 def _steps_gradient(cell, weights, chunk, cells, d_state):
@@ -159,11 +140,9 @@ def _steps_gradient(cell, weights, chunk, cells, d_state):
         d_parameters, d_before = heads_gradient(now, cells[chunk.start + t], cells[chunk.start + t + 1], d_after)
         d_values = cell.clip_gradient(activate_gradient(cell.heads, now.head_slopes, now.head_shifts, d_parameters))
         d_output = chunk.d_controller_outputs[t] + tf.matmul(d_values, weights.heads_kernel, transpose_b=True)
-        d_preactivation, d_reads, d_controller = controller_gradient(
-            cell, fed_back_kernel, now.controller, d_output, d_after.controller
-        )
+        d_controller = controller_gradient(cell, fed_back_kernel, now.controller, d_output, d_after.controller)
         d_before = d_before._replace(
-            read_vectors=tf.reshape(d_reads, tf.shape(d_after.read_vectors)), controller=d_controller
+            read_vectors=tf.reshape(d_controller.reads, tf.shape(d_after.read_vectors)), controller=d_controller.state
         )
         if chunk.mask is not None:
             d_before = tf.nest.map_structure(tf.add, d_before, d_skipped)
@@ -171,7 +150,7 @@ def _steps_gradient(cell, weights, chunk, cells, d_state):
             t - 1,
             d_before,
             LayerGradients(
-                preactivations=d_layers.preactivations.write(t, d_preactivation),
+                preactivations=d_layers.preactivations.write(t, d_controller.preactivations),
                 head_values=d_layers.head_values.write(t, d_values),
             ),
         )

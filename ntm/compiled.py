@@ -5,7 +5,8 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from ntm.unroll import forward_and_gradient, outputs_and_state, prepare
+from ntm.state import StepsArguments
+from ntm.unroll import cell_outputs, forward_and_gradient, prepare
 
 # Lengths are padded to one of these sizes: 16, 32, 48, 64, 96, 128, 192 and so on. The loops stop at the true length.
 PADDED_LENGTHS = sorted(16 * factor * 2**exponent for exponent in range(25) for factor in (1, 3))
@@ -20,6 +21,22 @@ class _Arguments(NamedTuple):
     steps: tf.Tensor | None  # scalar
     seed: tf.Tensor | None  # [2], for a random initial state
     values: list | None  # the values of the weights; None means the current values of the variables
+
+
+class _Differentiable(NamedTuple):
+    """The arguments of the program that have gradients, or these gradients. The fields are those of `_Arguments`."""
+
+    inputs: tf.Tensor
+    states: list
+    values: list
+
+
+class CompiledResults(NamedTuple):
+    """The results of `CompiledUnroll`. O is the width of the output layer or, without one, of the cell's output."""
+
+    outputs: tf.Tensor  # [B, T, O]
+    last_output: tf.Tensor  # [B, O], each sequence's output at its last step
+    states: list  # the final state in Keras's form
 
 
 class CompiledUnroll:
@@ -48,8 +65,7 @@ class CompiledUnroll:
             steps: as for `unroll`.
 
         Returns:
-            Outputs [B, T, O], each sequence's output at its last step [B, O], and the final state in Keras's form. O is
-            the width of the output layer or, without one, of the cell's output.
+            CompiledResults.
         """
         values = [variable.value for variable in self._weights()]
         arguments = _Arguments(
@@ -66,7 +82,8 @@ class CompiledUnroll:
         length = _padded_length(inputs.shape[1] or tf.shape(inputs)[1])
         if not tf.executing_eagerly() or tf.config.functions_run_eagerly():
             return self._padded(arguments, length)
-        kind = (length, inputs.dtype, *inputs.shape[::2], *(argument is None for argument in arguments))
+        batch_size, _, features = inputs.shape
+        kind = (length, inputs.dtype, batch_size, features, *(argument is None for argument in arguments))
         if kind not in self._graphs:
             self._graphs[kind] = self._graph(arguments, length)
         return self._graphs[kind](*(tensor for tensor in tf.nest.flatten(arguments) if tensor is not None))
@@ -106,7 +123,7 @@ class CompiledUnroll:
         inputs = tf.pad(inputs, [[0, 0], [0, padding], [0, 0]])
         if isinstance(padded_length, int):
             inputs = tf.ensure_shape(inputs, [batch_size, padded_length, features])
-        outputs, last_output, states = self._program(
+        results = self._program(
             inputs,
             arguments.states,
             None if mask is None else tf.pad(mask, [[0, 0], [0, padding]]),
@@ -114,7 +131,7 @@ class CompiledUnroll:
             seed=arguments.seed,
             values=[variable.value for variable in self._weights()] if values is None else values,
         )
-        return outputs[:, :length], last_output, states
+        return results._replace(outputs=results.outputs[:, :length])
 
     def _run(self, inputs, states, mask, steps, *, seed, values):
         """The program.
@@ -124,38 +141,45 @@ class CompiledUnroll:
         shapes would make XLA treat all weights as constants and compile again at every update.
         """
         cell, dtype = self._cell, inputs.dtype
-        sequences, running = prepare(inputs, mask, steps)
+        sequences = prepare(inputs, mask, steps)
 
-        def start(inputs, values, states):
-            """The arguments of the steps: inputs, weights and state."""
-            sequences, _ = prepare(tf.cast(inputs, cell.loop_dtype), mask, steps)
-            with self._with_weights(values):
-                state = cell.from_keras(states, seed) if states else cell.initial_state(tf.shape(inputs)[0], seed)
-                return sequences.inputs, cell.step_weights(), state
+        def start(given):
+            """The StepsArguments."""
+            padded = prepare(tf.cast(given.inputs, cell.loop_dtype), mask, steps).inputs
+            with self._with_weights(given.values):
+                if given.states:
+                    state = cell.from_keras(given.states, seed)
+                else:
+                    state = cell.initial_state(tf.shape(given.inputs)[0], seed)
+                return StepsArguments(inputs=padded, weights=cell.step_weights(), initial_state=state)
 
-        def finish(hidden, values):
-            """The program's results from the steps' results."""
-            outputs, state = outputs_and_state(cell, hidden, running)
+        def finish(steps_results, values):
+            """The program's results from the StepsResults."""
+            outputs = cell_outputs(cell, steps_results, sequences.running)
             if self._output_layer is not None:
                 with self._with_weights(values):
                     outputs = self._output_layer(tf.cast(outputs, dtype))
-            results = outputs, _last_output(outputs, mask, steps), state.to_keras()
+            results = CompiledResults(
+                outputs=outputs,
+                last_output=_last_output(outputs, mask, steps),
+                states=steps_results.final_state.to_keras(),
+            )
             return tf.nest.map_structure(lambda tensor: tf.cast(tensor, dtype), results)
 
         @tf.custom_gradient
-        def run(*arguments):
-            inputs, weights, state = start(*arguments)
-            hidden, hidden_gradient = forward_and_gradient(cell, sequences._replace(inputs=inputs), weights, state)
+        def run(given):
+            steps_results, steps_gradient = forward_and_gradient(cell, sequences, start(given))
 
-            def gradient(*d_results):
-                _, values, _ = arguments
-                d_hidden, d_values = _gradients(finish, (hidden, values), d_results)
-                d_inputs, d_more_values, d_states = _gradients(start, arguments, hidden_gradient(*d_hidden))
-                return d_inputs, tf.nest.map_structure(tf.add, d_values, d_more_values), d_states
+            def gradient(*d_tensors):
+                d_steps_results, d_values = _gradients(finish, (steps_results, given.values), d_tensors)
+                d_steps_arguments = steps_gradient(*tf.nest.flatten(d_steps_results))
+                (d_given,) = _gradients(start, (given,), d_steps_arguments)
+                return d_given._replace(values=tf.nest.map_structure(tf.add, d_values, d_given.values))
 
-            return finish(hidden, arguments[1]), gradient
+            return finish(steps_results, given.values), gradient
 
-        return run(inputs, [tf.convert_to_tensor(value) for value in values], states or [])
+        values = [tf.convert_to_tensor(value) for value in values]
+        return run(_Differentiable(inputs=inputs, states=states or [], values=values))
 
     def _weights(self):
         return self._cell.weights + ([] if self._output_layer is None else self._output_layer.weights)

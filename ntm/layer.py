@@ -95,12 +95,12 @@ class NTMLayer(keras.layers.RNN):
         if self.go_backwards:
             sequences = tf.reverse(sequences, [1])
             mask = None if mask is None else tf.reverse(mask, [1])
-        outputs, last_output, states = self._compiled(sequences, initial_state, mask)
+        results = self._compiled(sequences, initial_state, mask)
         if self.stateful:
-            for variable, tensor in zip(self.states, states):
+            for variable, tensor in zip(self.states, results.states):
                 variable.assign(tensor)
-        outputs = outputs if self.return_sequences else last_output
-        return (outputs, *states) if self.return_state else outputs
+        outputs = results.outputs if self.return_sequences else results.last_output
+        return (outputs, *results.states) if self.return_state else outputs
 
     def initial_state(self, batch_size, seed=None):
         """The NTMState before the first step of a layer that is built. Arguments as for `NTMCell.initial_state`."""

@@ -180,8 +180,7 @@ class NTM(SequenceModel):
         """
         inputs, steps = self._check(inputs, mask, steps)
         states = None if initial_state is None else self._state_or_initial(inputs, initial_state).to_keras()
-        logits, _, _ = self._compiled(inputs, states, mask, steps)
-        return logits
+        return self._compiled(inputs, states, mask, steps).outputs
 
     def run(self, inputs, *, mask=None, initial_state=None, steps=None):
         """Like `call`, for code that is compiled as a whole. Returns the final state too.

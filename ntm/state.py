@@ -134,6 +134,23 @@ class Sequences(NamedTuple):
     inputs: tf.Tensor  # [T, B, I], 0 at steps that do not run
     mask: tf.Tensor | None  # booleans [T, B]: where false, the sequence does not step
     num_steps: tf.Tensor  # scalar: the number of steps to run
+    running: tf.Tensor  # booleans [T, B] or [T, 1], never padded: which steps of which sequences run
+
+
+class StepsArguments(NamedTuple):
+    """The arguments of the steps that have gradients, or these gradients."""
+
+    inputs: tf.Tensor  # [T, B, I]
+    weights: StepWeights
+    initial_state: NTMState
+
+
+class StepsResults(NamedTuple):
+    """The results of the steps, or the gradients of these results."""
+
+    controller_outputs: tf.Tensor  # [T, B, U]
+    read_vectors: tf.Tensor  # [T, B, R, W]
+    final_state: NTMState
 
 
 def random_state(shapes, batch_size, seed, dtype):

@@ -107,6 +107,14 @@ def heads_gradient(residuals, cells, written_cells, d_after):
     )
 
 
+class ControllerGradients(NamedTuple):
+    """The gradients of the controller's part of a step."""
+
+    preactivations: tf.Tensor  # [B, gates * U]
+    reads: tf.Tensor  # [B, R*W], of the flattened read vectors that the controller saw
+    state: tuple  # of the state that the controller saw
+
+
 def controller_gradient(cell, fed_back_kernel, residuals, d_output, d_state):
     """Differentiates the controller's part of a step.
 
@@ -118,12 +126,11 @@ def controller_gradient(cell, fed_back_kernel, residuals, d_output, d_state):
         d_state: the gradients of the controller's next state, a tuple.
 
     Returns:
-        The gradients of the pre-activations [B, gates * U], of the flattened read vectors [B, R*W] that the controller
-        saw, and of its state, a tuple.
+        ControllerGradients.
     """
     d_preactivations, d_kept = cell.controller.activate_gradient(residuals, d_output, d_state)
     d_preactivations = cell.clip_gradient(d_preactivations)
     d_reads, d_fed_back = cell.controller.split_fed_back(
         tf.matmul(d_preactivations, fed_back_kernel, transpose_b=True), cell.read_heads * cell.memory_width
     )
-    return d_preactivations, d_reads, (*d_fed_back, *d_kept)
+    return ControllerGradients(preactivations=d_preactivations, reads=d_reads, state=(*d_fed_back, *d_kept))

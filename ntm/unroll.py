@@ -9,9 +9,9 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from ntm.addressing import AddressingStages
-from ntm.backward import OutputGradients, backward, chunk_size
+from ntm.backward import backward, chunk_size
 from ntm.heads import HeadParameters
-from ntm.state import History, LoopState, NTMState, Sequences, StateGradients, StepWeights
+from ntm.state import History, LoopState, NTMState, Sequences, StepsArguments, StepsResults
 from ntm.tensors import (
     leading_size,
     merge_steps_and_batch,
@@ -45,72 +45,67 @@ def unroll(cell, inputs, initial_state, mask=None, steps=None):
     Returns:
         Outputs [B, T, cell.output_size] and the final NTMState.
     """
-    sequences, running = prepare(inputs, mask, steps)
+    sequences = prepare(inputs, mask, steps)
 
     @tf.custom_gradient
-    def run(inputs, *arguments):
-        weights, state = StepWeights(*arguments[:4]), NTMState.from_flat(arguments[4:])
-        return forward_and_gradient(cell, sequences._replace(inputs=inputs), weights, state)
+    def run(arguments):
+        return forward_and_gradient(cell, sequences, arguments)
 
-    hidden = run(sequences.inputs, *cell.step_weights(), *initial_state.flat())
-    return outputs_and_state(cell, hidden, running)
+    results = run(StepsArguments(inputs=sequences.inputs, weights=cell.step_weights(), initial_state=initial_state))
+    return cell_outputs(cell, results, sequences.running), results.final_state
 
 
 def prepare(inputs, mask, steps):
     """Brings the arguments of `unroll` into the form that the loops use.
 
     Returns:
-        Sequences, padded to a multiple of `chunk_size`; and which of the T steps run, booleans [T, B] or [T, 1].
+        Sequences, padded to a multiple of `chunk_size`.
     """
-    sequences, running = _prepare(inputs, mask, steps)
+    sequences = _prepare(inputs, mask, steps)
     padding = -leading_size(sequences.inputs) % chunk_size(sequences.inputs)
     return sequences._replace(
         inputs=pad_with_zeros(sequences.inputs, padding), mask=pad_with_zeros(sequences.mask, padding)
-    ), running
+    )
 
 
-def forward_and_gradient(cell, sequences, weights, state):
+def forward_and_gradient(cell, sequences, arguments):
     """Runs the steps.
 
     Args:
         cell: NTMCell.
         sequences: Sequences, from `prepare`.
-        weights: StepWeights.
-        state: the initial NTMState.
+        arguments: StepsArguments. Its inputs are used in place of those in `sequences`.
 
     Returns:
-        A tuple of tensors: the controller's outputs [T, B, U], the read vectors [T, B, R, W] and the final state's
-        tensors. And a function from the gradients of these tensors to the gradients of sequences.inputs, of the weights
-        and of the state's tensors, in one tuple.
+        The pair that `tf.custom_gradient` asks for. First, StepsResults. Second, a function: it takes the gradients of
+        the tensors in the StepsResults, one argument a tensor, and returns the gradients as StepsArguments.
     """
-    history, final_state = _forward(cell, weights, sequences, LoopState.from_state(state))
+    sequences = sequences._replace(inputs=arguments.inputs)
+    history, final_state = _forward(cell, arguments.weights, sequences, LoopState.from_state(arguments.initial_state))
+    results = StepsResults(
+        controller_outputs=history.records.controller_output,
+        read_vectors=history.states.read_vectors[1:],
+        final_state=final_state.to_state(),
+    )
 
-    def gradient(d_controller_outputs, d_read_vectors, *d_final_state):
-        d_outputs = OutputGradients(
-            controller_outputs=d_controller_outputs,
-            read_vectors=d_read_vectors,
-            final_state=StateGradients.from_state(NTMState.from_flat(d_final_state)),
-        )
-        found = backward(cell, weights, sequences, history, d_outputs)
-        return (found.inputs, *found.weights, *found.initial_state.to_state().flat())
+    def gradient(*d_tensors):
+        d_results = tf.nest.pack_sequence_as(results, d_tensors)
+        return backward(cell, arguments.weights, sequences, history, d_results)
 
-    outputs = history.records.controller_output, history.states.read_vectors[1:]
-    return (*outputs, *final_state.to_state().flat()), gradient
+    return results, gradient
 
 
-def outputs_and_state(cell, hidden, running):
-    """The results of `unroll`.
+def cell_outputs(cell, results, running):
+    """The outputs of `unroll`, [B, T, cell.output_size].
 
     Args:
         cell: NTMCell.
-        hidden: the tensors that `forward_and_gradient` returns.
-        running: which of the T steps run, from `prepare`.
+        results: StepsResults.
+        running: as in Sequences.
     """
-    controller_outputs, read_vectors, *final_state = hidden
     length = leading_size(running)
-    outputs = cell.cell_outputs(controller_outputs[:length], read_vectors[:length])
-    outputs = tf.where(running[..., tf.newaxis], outputs, tf.zeros_like(outputs))
-    return swap_batch_and_time(outputs), NTMState.from_flat(final_state)
+    outputs = cell.cell_outputs(results.controller_outputs[:length], results.read_vectors[:length])
+    return swap_batch_and_time(tf.where(running[..., tf.newaxis], outputs, tf.zeros_like(outputs)))
 
 
 def trace(cell, inputs, initial_state):
@@ -124,7 +119,7 @@ def trace(cell, inputs, initial_state):
     Returns:
         Outputs [B, T, cell.output_size] and a Trace.
     """
-    sequences, _ = _prepare(inputs, mask=None, steps=None)
+    sequences = _prepare(inputs, mask=None, steps=None)
     history, _ = _forward(cell, cell.step_weights(), sequences, LoopState.from_state(initial_state))
     before = tf.nest.map_structure(lambda states: states[:-1], history.states)
     after = tf.nest.map_structure(lambda states: states[1:], history.states)
@@ -163,7 +158,7 @@ def _prepare(inputs, mask, steps):
         num_steps = tf.minimum(tf.maximum(last, 1), length)
     # Inputs after a sequence's end, even NaN, must not enter a matrix product.
     inputs = tf.where(running[..., tf.newaxis], inputs, tf.zeros_like(inputs))
-    return Sequences(inputs=inputs, mask=mask, num_steps=num_steps), running
+    return Sequences(inputs=inputs, mask=mask, num_steps=num_steps, running=running)
 
 
 def _forward(cell, weights, sequences, state):
