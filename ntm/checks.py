@@ -96,9 +96,7 @@ def check_state(state, expected, batch_size):
     Raises:
         ValueError: the structure or a shape differs.
     """
-    kind = type(expected).__name__
-    if not isinstance(state, type(expected)):
-        raise ValueError(f"initial_state must be of type {kind}, not {type(state).__name__}")
+    check_state_type(state, type(expected))
     if len(state.controller) != len(expected.controller):
         raise ValueError(
             f"initial_state.controller must hold {len(expected.controller)} tensors, not {len(state.controller)}"
@@ -110,6 +108,12 @@ def check_state(state, expected, batch_size):
             check_shape(
                 f"initial_state.{name}", part, " ".join(["batch", *axes]), batch=batch_size, **dict(zip(axes, sizes))
             )
+
+
+def check_state_type(state, expected):
+    """Raises ValueError unless an initial state is of the type `expected`."""
+    if not isinstance(state, expected):
+        raise ValueError(f"initial_state must be of type {expected.__name__}, not {type(state).__name__}")
 
 
 def check_keras_state(tensors, sizes, batch_size, name):

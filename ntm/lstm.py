@@ -11,10 +11,17 @@ from ntm.options import check_integer, check_number
 from ntm.tensors import leading_size, summed_outer_product, swap_batch_and_time
 
 
+class LayerState(NamedTuple):
+    """Everything that one step of a layer hands to the next."""
+
+    output: tf.Tensor  # [B, U]
+    cell: tf.Tensor  # [B, U]
+
+
 class LSTMState(NamedTuple):
     """Everything that one step hands to the next."""
 
-    controller: tuple  # tensors [B, U]: output and cell of each layer, the lowest layer first
+    controller: tuple  # the LayerState of each layer, the lowest layer first
 
 
 @keras.saving.register_keras_serializable(package="ntm")
@@ -73,8 +80,11 @@ class LSTM(SequenceModel):
             layer.build(units if i else input_shape[-1], 0)
         self.output_layer.build((None, units))
         self._initial = [
-            self.add_weight(name=f"initial_{i}", shape=(units,), initializer="zeros")
-            for i in range(2 * len(self.stack))
+            LayerState(
+                output=self.add_weight(name=f"initial_{2 * i}", shape=(units,), initializer="zeros"),
+                cell=self.add_weight(name=f"initial_{2 * i + 1}", shape=(units,), initializer="zeros"),
+            )
+            for i in range(len(self.stack))
         ]
 
     @property
@@ -82,8 +92,13 @@ class LSTM(SequenceModel):
         return self.stack[0].kernel.shape[0]
 
     def _initial_state(self, batch_size, seed):
+        def repeated(weight):
+            return tf.repeat(weight[tf.newaxis], batch_size, axis=0)
+
         return LSTMState(
-            controller=tuple(tf.repeat(weight[tf.newaxis], batch_size, axis=0) for weight in self._initial)
+            controller=tuple(
+                LayerState(output=repeated(initial.output), cell=repeated(initial.cell)) for initial in self._initial
+            )
         )
 
     def call(self, inputs, initial_state=None, steps=None):
@@ -96,13 +111,31 @@ class LSTM(SequenceModel):
         steps = length if steps is None else tf.minimum(steps, length)
         state = self._state_or_initial(inputs, initial_state)
         final = []
-        for layer, output, cell in zip(self.stack, state.controller[::2], state.controller[1::2]):
-            values, *final_of_layer = _unroll(layer, values, (output, cell), steps)
-            final += final_of_layer
+        for layer, initial in zip(self.stack, state.controller):
+            results = _unroll(layer, values, initial, steps)
+            values = results.outputs
+            final.append(results.final_state)
         return self.output_layer(swap_batch_and_time(values)), LSTMState(controller=tuple(final))
 
     def trace(self, inputs, initial_state=None):
         return self(inputs, initial_state=initial_state), None
+
+
+class _Arguments(NamedTuple):
+    """The arguments of a layer's steps that have gradients, or these gradients."""
+
+    inputs: tf.Tensor  # [T, B, I]
+    kernel: tf.Tensor  # [I, 4U]
+    recurrent_kernel: tf.Tensor  # [U, 4U]
+    bias: tf.Tensor  # [4U]
+    initial_state: LayerState
+
+
+class _Results(NamedTuple):
+    """The results of a layer's steps, or the gradients of these results."""
+
+    outputs: tf.Tensor  # [T, B, U]
+    final_state: LayerState
 
 
 def _unroll(layer, inputs, state, steps):
@@ -111,30 +144,41 @@ def _unroll(layer, inputs, state, steps):
     Args:
         layer: LSTMController.
         inputs: [T, B, I].
-        state: (output, cell) before the first step, each [B, U].
+        state: the LayerState before the first step.
         steps: the number of steps to run, an integer scalar tensor. Outputs after the last step are 0.
 
     Returns:
-        Outputs [T, B, U], and output and cell after the last step.
+        _Results.
     """
 
     @tf.custom_gradient
-    def run(inputs, kernel, recurrent_kernel, bias, *state):
-        history, final = _forward(layer, tf.tensordot(inputs, kernel, 1) + bias, recurrent_kernel, state, steps)
+    def run(given):
+        from_below = tf.tensordot(given.inputs, given.kernel, 1) + given.bias
+        history, final = _forward(layer, from_below, given.recurrent_kernel, given.initial_state, steps)
+        results = _Results(outputs=history.outputs[1:], final_state=final)
 
-        def gradient(d_outputs, *d_final):
-            d_preactivations, d_state = _backward(layer, recurrent_kernel, history, steps, d_outputs, d_final)
-            return (
-                tf.tensordot(d_preactivations, kernel, [[2], [1]]),
-                summed_outer_product(inputs, d_preactivations),
-                summed_outer_product(history.outputs[:-1], d_preactivations),
-                tf.reduce_sum(d_preactivations, axis=[0, 1]),
-                *d_state,
+        def gradient(*d_tensors):
+            d_results = tf.nest.pack_sequence_as(results, d_tensors)
+            d_preactivations, d_state = _backward(layer, given.recurrent_kernel, history, steps, d_results)
+            return _Arguments(
+                inputs=tf.tensordot(d_preactivations, given.kernel, [[2], [1]]),
+                kernel=summed_outer_product(given.inputs, d_preactivations),
+                recurrent_kernel=summed_outer_product(history.outputs[:-1], d_preactivations),
+                bias=tf.reduce_sum(d_preactivations, axis=[0, 1]),
+                initial_state=d_state,
             )
 
-        return (history.outputs[1:], *final), gradient
+        return results, gradient
 
-    return run(inputs, layer.kernel.value, layer.recurrent_kernel.value, layer.bias.value, *state)
+    return run(
+        _Arguments(
+            inputs=inputs,
+            kernel=layer.kernel.value,
+            recurrent_kernel=layer.recurrent_kernel.value,
+            bias=layer.bias.value,
+            initial_state=state,
+        )
+    )
 
 
 class _History(NamedTuple):
@@ -149,47 +193,49 @@ def _forward(layer, from_below, recurrent_kernel, state, steps):
     """Runs the steps, given the part [T, B, 4U] of the pre-activations that comes from the layer below.
 
     Returns:
-        _History, and output and cell after the last step.
+        _History, and the LayerState after the last step.
     """
     length = leading_size(from_below)
 
     def step(t, state, history):
-        preactivation = from_below[t] + tf.matmul(state[0], recurrent_kernel)
+        preactivation = from_below[t] + tf.matmul(state.output, recurrent_kernel)
         _, (output, cell) = layer.activate(preactivation, state)
         history = _History(
             preactivations=history.preactivations.write(t, preactivation),
             outputs=history.outputs.write(t + 1, output),
             cells=history.cells.write(t + 1, cell),
         )
-        return t + 1, (output, cell), history
+        return t + 1, LayerState(output=output, cell=cell), history
 
-    outputs, cells = (
-        tf.TensorArray(from_below.dtype, length + 1, element_shape=tensor.shape).write(0, tensor) for tensor in state
-    )
+    def states(first):
+        return tf.TensorArray(from_below.dtype, length + 1, element_shape=first.shape).write(0, first)
+
     history = _History(
         preactivations=tf.TensorArray(from_below.dtype, length, element_shape=from_below.shape[1:]),
-        outputs=outputs,
-        cells=cells,
+        outputs=states(state.output),
+        cells=states(state.cell),
     )
-    _, final, history = tf.while_loop(lambda t, *_: t < steps, step, (0, tuple(state), history))
+    _, final, history = tf.while_loop(lambda t, *_: t < steps, step, (0, state, history))
     return tf.nest.map_structure(lambda array: array.stack(), history), final
 
 
-def _backward(layer, recurrent_kernel, history, steps, d_outputs, d_final):
-    """The gradients of the pre-activations, [T, B, 4U], and of the initial (output, cell)."""
-    before, after = (history.outputs[:-1], history.cells[:-1]), (history.outputs[1:], history.cells[1:])
+def _backward(layer, recurrent_kernel, history, steps, d_results):
+    """The gradients of the pre-activations, [T, B, 4U], and of the initial LayerState."""
+    d_outputs = d_results.outputs
+    before = LayerState(output=history.outputs[:-1], cell=history.cells[:-1])
+    after = LayerState(output=history.outputs[1:], cell=history.cells[1:])
     residuals = layer.activate_residuals(history.preactivations, before, after)
 
     def step(t, d_state, d_preactivations):
         now = tf.nest.map_structure(lambda tensor: tensor[t], residuals)
         d_preactivation, (d_cell,) = layer.activate_gradient(now, d_outputs[t], d_state)
         d_output = tf.matmul(d_preactivation, recurrent_kernel, transpose_b=True)
-        return t - 1, (d_output, d_cell), d_preactivations.write(t, d_preactivation)
+        return t - 1, LayerState(output=d_output, cell=d_cell), d_preactivations.write(t, d_preactivation)
 
     d_preactivations = tf.TensorArray(
         d_outputs.dtype, leading_size(d_outputs), element_shape=history.preactivations.shape[1:]
     )
     _, d_state, d_preactivations = tf.while_loop(
-        lambda t, *_: t >= 0, step, (steps - 1, tuple(d_final), d_preactivations)
+        lambda t, *_: t >= 0, step, (steps - 1, d_results.final_state, d_preactivations)
     )
     return d_preactivations.stack(), d_state

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from ntm.cell import NTMCell
-from ntm.checks import check_inputs, check_mask, check_state, check_steps
+from ntm.checks import check_inputs, check_mask, check_state, check_state_type, check_steps
 from ntm.compiled import CompiledUnroll
 from ntm.options import check_boolean, check_integer, group_initial_values, serializable_options
 from ntm.state import NTMState
@@ -107,8 +107,8 @@ class SequenceModel(keras.Model, abc.ABC):
     def _state_or_initial(self, inputs, initial_state):
         if initial_state is None:
             return self.initial_state(tf.shape(inputs)[0])
-        state = self.state_type(*initial_state)
-        return tf.nest.map_structure(lambda tensor: tf.cast(tensor, self.state_dtype), state)
+        check_state_type(initial_state, self.state_type)
+        return tf.nest.map_structure(lambda tensor: tf.cast(tensor, self.state_dtype), initial_state)
 
 
 @keras.saving.register_keras_serializable(package="ntm")

@@ -56,8 +56,9 @@ def test_results_and_gradients_are_those_of_keras(model, keras_model, rng, compi
     states = [tf.constant(rng.normal(size=[BATCH, UNITS])) for _ in range(4)]
 
     def ours(inputs, *states):
-        logits, final = model.run(inputs, initial_state=type(model.initial_state(1))(states))
-        return [logits, *final.controller]
+        initial = tf.nest.pack_sequence_as(model.initial_state(1), states)
+        logits, final = model.run(inputs, initial_state=initial)
+        return [logits, *tf.nest.flatten(final)]
 
     def run():
         return results_and_gradients(ours, inputs, *states)
@@ -74,7 +75,7 @@ def test_steps_past_the_end_do_nothing(model, rng):
     def run(inputs, steps):
         with tf.GradientTape() as tape:
             logits, final = model.run(inputs, steps=steps)
-            loss = tf.reduce_sum(tf.square(logits[:, :4])) + tf.reduce_sum(final.controller[1])
+            loss = tf.reduce_sum(tf.square(logits[:, :4])) + tf.reduce_sum(final.controller[0].cell)
         return logits[:, :4], final, tape.gradient(loss, model.trainable_variables)
 
     expected = run(inputs[:, :4], None)
@@ -94,6 +95,12 @@ def test_steps_past_the_end_do_nothing(model, rng):
 def test_wrong_arguments_are_named(model, width, steps, message):
     with pytest.raises(ValueError, match=message):
         model.run(tf.zeros([BATCH, STEPS, width], tf.float64), steps=steps)
+
+
+def test_an_initial_state_of_another_type_is_named(model):
+    state = tf.nest.flatten(model.initial_state(BATCH))
+    with pytest.raises(ValueError, match="initial_state must be of type LSTMState, not list"):
+        model.run(tf.zeros([BATCH, STEPS, INPUTS], tf.float64), initial_state=state)
 
 
 def test_a_saved_model_is_the_model(model, rng, tmp_path):
