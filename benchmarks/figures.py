@@ -65,7 +65,7 @@ def main(argv=None) -> int:
 def memory_map(seen):
     """The memory map of an Observation."""
     title = f"A sequence of {LENGTH} vectors is written, then read"
-    return plots.memory_map(*seen.weightings, seen.answer_at, title)
+    return plots.memory_map(seen.write_weightings, seen.read_weightings, seen.answer_at, title)
 
 
 def learning_curves(metrics: dict, solved: int):
@@ -90,7 +90,13 @@ def frames_of_learning(trainer, seed, iterations: float):
     while True:
         seen = observer.observe(trainer.task.largest, seed)
         sequences = int(trainer.iteration) * trainer.batch_size
-        frames.append((f"after {sequences:,} sequences", *seen.weightings))
+        frames.append(
+            plots.Frame(
+                title=f"after {sequences:,} sequences",
+                write_weightings=seen.write_weightings,
+                read_weightings=seen.read_weightings,
+            )
+        )
         finite = trainer.advance(int(trainer.iteration) + UPDATES_PER_FRAME)
         if not finite or int(trainer.iteration) > iterations:
             return frames, seen.answer_at

@@ -31,9 +31,9 @@ def draw_figures(run, trainer, observer: Observer, seed: int):
         "sequence": plots.sequence(seen.inputs, seen.targets, seen.outputs, seen.mask),
         "learning_curves": plots.learning_curves(*columns, run.solved and run.solved["sequences"]),
     }
-    if seen.weightings is not None:
+    if seen.trace is not None:
         title = f"after {iteration * trainer.batch_size:,} sequences"
-        figures["memory_map"] = plots.memory_map(*seen.weightings, seen.answer_at, title)
+        figures["memory_map"] = plots.memory_map(seen.write_weightings, seen.read_weightings, seen.answer_at, title)
     try:
         for name, figure in figures.items():
             run.add_figure(name, plots.to_png(figure), iteration)

@@ -9,6 +9,7 @@ import tensorflow as tf
 from experiment.evaluation import size_text
 from experiment.seeds import batch_and_state_seeds, seed_of_size
 from ntm import Trace
+from ntm.plots import Example
 
 
 class Observation(NamedTuple):
@@ -23,14 +24,23 @@ class Observation(NamedTuple):
     trace: Trace | None  # None for a model without heads
     previous_weightings: np.ndarray | None  # [T, H, N], before each step; heads in the order of `trace.stages`
 
-    def answer(self):
-        """An example for `ntm.plots.generalisation`: a title, the targets and the outputs of the answer."""
-        return f"length {self.size}", self.targets[self.answer_at :], self.outputs[self.answer_at :]
+    def answer(self) -> Example:
+        """The answer, for `ntm.plots.generalisation`."""
+        return Example(
+            title=f"length {self.size}",
+            targets=self.targets[self.answer_at :],
+            outputs=self.outputs[self.answer_at :],
+        )
 
     @property
-    def weightings(self):
-        """The write weightings [T, Q, N] and the read weightings [T, R, N], or None for a model without heads."""
-        return None if self.trace is None else (self.trace.state.write_weightings, self.trace.state.read_weightings)
+    def write_weightings(self) -> np.ndarray:
+        """[T, Q, N]. Needs a model with heads."""
+        return self.trace.state.write_weightings
+
+    @property
+    def read_weightings(self) -> np.ndarray:
+        """[T, R, N]. Needs a model with heads."""
+        return self.trace.state.read_weightings
 
     def addressing(self, step: int, kind: str, head: int = 0) -> dict:
         """The stages of a head's addressing at a step.
@@ -43,8 +53,7 @@ class Observation(NamedTuple):
         Returns:
             The keyword arguments of `ntm.plots.addressing`.
         """
-        _, read_weightings = self.weightings
-        now = step, head + (read_weightings.shape[1] if kind == "write" else 0)
+        now = step, head + (self.read_weightings.shape[1] if kind == "write" else 0)
         heads, stages = self.trace.heads, self.trace.stages
         return {
             "previous": self.previous_weightings[now],

@@ -154,7 +154,7 @@ def _shown_sequence(seen, parts):
 
 def _heads(seen, step, with_stages):
     """Yields the heads of a step, the read heads first."""
-    for kind, weightings in zip(("read", "write"), reversed(seen.weightings)):
+    for kind, weightings in (("read", seen.read_weightings), ("write", seen.write_weightings)):
         for head in range(weightings.shape[1]):
             stages = seen.addressing(step, kind, head)
             shown = stages if with_stages else {"weighting": stages["weighting"]}

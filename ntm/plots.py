@@ -9,6 +9,7 @@ range, C channels of the input or the output.
 import functools
 import io
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,6 +30,22 @@ _WIDTH = 8.0  # inches: 800 pixels at 100 dots per inch
 _VISITED = 0.05  # a weight above this counts as a visit
 
 
+class Example(NamedTuple):
+    """The answer to one sequence, for `generalisation`."""
+
+    title: str
+    targets: np.ndarray  # [T, C]
+    outputs: np.ndarray  # [T, C], probabilities
+
+
+class Frame(NamedTuple):
+    """The weightings on one sequence at one moment of training, for `learning_of_heads`."""
+
+    title: str
+    write_weightings: np.ndarray  # [T, H, N]
+    read_weightings: np.ndarray  # [T, H, N]
+
+
 def _takes_tensors(function):
     """A decorator that converts tensors in a function's arguments to arrays, also inside lists, tuples and dicts."""
 
@@ -42,6 +59,8 @@ def _takes_tensors(function):
 def _as_arrays(value):
     if isinstance(value, dict):
         return {name: _as_arrays(part) for name, part in value.items()}
+    if hasattr(value, "_fields"):  # a NamedTuple
+        return type(value)(**_as_arrays(value._asdict()))
     if isinstance(value, (list, tuple)):
         parts = map(_as_arrays, value)
         return list(parts) if isinstance(value, list) else tuple(parts)
@@ -300,8 +319,7 @@ def generalisation(examples):
     """Targets above outputs at several lengths, as in Figure 4 of Graves et al. (2014).
 
     Args:
-        examples: a list of triples: a title, targets [T, C] and outputs [T, C], the outputs as probabilities. The
-            longest example comes last; it is drawn below the others.
+        examples: a list of Example. The longest one comes last; it is drawn below the others.
 
     Returns:
         Figure.
@@ -309,11 +327,11 @@ def generalisation(examples):
     figure = Figure(figsize=(_WIDTH, 4.6), layout="constrained")
     rows = [row for row in (examples[:-1], examples[-1:]) if row]
     for part, row in zip(np.atleast_1d(figure.subfigures(len(rows), 1)), rows):
-        widths = [len(targets) for _, targets, _ in row]
+        widths = [len(example.targets) for example in row]
         axes = part.subplots(2, len(row), sharex="col", squeeze=False, width_ratios=widths)
-        for column, (title, targets, outputs) in zip(axes.T, row):
-            column[0].set_title(title, fontsize="medium")
-            for axis, values in zip(column, (targets, outputs)):
+        for column, example in zip(axes.T, row):
+            column[0].set_title(example.title, fontsize="medium")
+            for axis, values in zip(column, (example.targets, example.outputs)):
                 image = _draw_field(axis, values, 0, 1)
                 axis.set_yticks([])
         axes[0, 0].set_ylabel("targets")
@@ -384,7 +402,7 @@ def learning_of_heads(frames, answer_at=None):
     Every frame shows the locations that the heads visit in the last frame.
 
     Args:
-        frames: a list of triples: a title, write weightings [T, H, N] and read weightings [T, H, N].
+        frames: a list of Frame.
         answer_at: as for `memory_map`.
 
     Returns:
@@ -392,12 +410,18 @@ def learning_of_heads(frames, answer_at=None):
     """
     figure = Figure(figsize=(_WIDTH, 4.2), layout="constrained")
     axes = figure.add_subplot()
-    locations = visited(*frames[-1][1:])
+    locations = visited(frames[-1].write_weightings, frames[-1].read_weightings)
 
     def draw(frame):
         axes.clear()
-        title, write_weightings, read_weightings = frame
-        _draw_memory_map(axes, write_weightings, read_weightings, answer_at=answer_at, title=title, locations=locations)
+        _draw_memory_map(
+            axes,
+            frame.write_weightings,
+            frame.read_weightings,
+            answer_at=answer_at,
+            title=frame.title,
+            locations=locations,
+        )
 
     held = [frames[-1]] * (len(frames) // 3)
     return FuncAnimation(figure, draw, [*frames, *held], init_func=lambda: None, repeat=True)

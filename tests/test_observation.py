@@ -24,7 +24,7 @@ def test_an_observation_holds_the_outputs_for_the_sequence_of_a_seed(model):
         assert seen.answer_at == length + 2
         np.testing.assert_array_equal(seen.targets[seen.answer_at :], seen.inputs[1 : length + 1, 1:9])
         np.testing.assert_allclose(seen.outputs, tf.sigmoid(model(seen.inputs[np.newaxis]))[0], rtol=1e-5)
-        assert seen.weightings[1].shape == (2 * length + 2, 2, 9)
+        assert seen.read_weightings.shape == (2 * length + 2, 2, 9)
     other = observer.observe((3,), tf.constant([1, 3]))
     assert np.any(other.inputs != seen.inputs)
 
@@ -32,8 +32,8 @@ def test_an_observation_holds_the_outputs_for_the_sequence_of_a_seed(model):
 def test_the_addressing_of_a_head_starts_from_its_previous_weighting(model):
     seen = Observer(model, TASK).observe((3,), tf.constant([1, 2]))
     for kind, head, weightings in (
-        ("read", 1, seen.weightings[1][:, 1]),
-        ("write", 0, seen.weightings[0][:, 0]),
+        ("read", 1, seen.read_weightings[:, 1]),
+        ("write", 0, seen.write_weightings[:, 0]),
     ):
         first, third = (seen.addressing(step, kind, head) for step in (0, 2))
         np.testing.assert_array_equal(third["previous"], seen.addressing(1, kind, head)["weighting"])

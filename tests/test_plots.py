@@ -101,14 +101,16 @@ def test_moment_marks_the_step_above_the_addressing_of_each_head():
 
 
 def test_generalisation_puts_targets_above_outputs(rng):
-    examples = [(f"length {n}", rng.random((n, 8)), rng.random((n, 8))) for n in (4, 7, 20)]
+    examples = [
+        plots.Example(title=f"length {n}", targets=rng.random((n, 8)), outputs=rng.random((n, 8))) for n in (4, 7, 20)
+    ]
     figure = plots.generalisation(examples)
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
     assert titles == ["length 4", "length 7", "length 20"]
     images = [image_of(axes) for axes in figure.axes if axes.get_ylabel() in ("targets", "outputs")]
-    for image, (_, targets, outputs) in zip((images[:2], images[2:]), (examples[0], examples[2])):
-        np.testing.assert_array_equal(image[0], targets.T)
-        np.testing.assert_array_equal(image[1], outputs.T)
+    for image, example in zip((images[:2], images[2:]), (examples[0], examples[2])):
+        np.testing.assert_array_equal(image[0], example.targets.T)
+        np.testing.assert_array_equal(image[1], example.outputs.T)
 
 
 def test_errors_and_learning_curves_draw_the_given_values():
@@ -120,7 +122,10 @@ def test_errors_and_learning_curves_draw_the_given_values():
 
 
 def test_learning_of_heads_has_one_frame_per_moment(tmp_path):
-    frames = [(f"after {i}", path([0, 1, 2]), path([2, i, i])) for i in range(3)]
+    frames = [
+        plots.Frame(title=f"after {i}", write_weightings=path([0, 1, 2]), read_weightings=path([2, i, i]))
+        for i in range(3)
+    ]
     written = []
 
     class Writer(PillowWriter):
@@ -141,6 +146,8 @@ STAGES = {
     "sharpness": np.float32(4.0),
 }
 CURVE = np.arange(1, 9), np.linspace(9, 0.1, 8, dtype=np.float32)
+EXAMPLE = plots.Example(title="length 3", targets=FIELD, outputs=FIELD)
+FRAME = plots.Frame(title="after 0", write_weightings=WEIGHTINGS[0], read_weightings=WEIGHTINGS[1])
 ARGUMENTS = {
     "memory_map": ((*WEIGHTINGS,), {"answer_at": np.array(1)}),
     "visited": (WEIGHTINGS, {}),
@@ -148,10 +155,10 @@ ARGUMENTS = {
     "memory_use": ((FIELD, FIELD, WEIGHTINGS[0][:, 0], FIELD, FIELD, WEIGHTINGS[1][:, 0]), {}),
     "addressing": (("head",), STAGES),
     "moment": (WEIGHTINGS, {"answer_at": np.array(1), "step": np.array(2), "heads": {"one": STAGES}}),
-    "generalisation": (([("length 3", FIELD, FIELD), ("length 3", FIELD, FIELD)],), {}),
+    "generalisation": (([EXAMPLE, EXAMPLE],), {}),
     "errors_by_length": (CURVE, {"trained": np.array(4)}),
     "learning_curves": ((*CURVE, CURVE[1]), {"solved": np.array(4)}),
-    "learning_of_heads": (([("after 0", *WEIGHTINGS), ("after 1", *WEIGHTINGS)],), {}),
+    "learning_of_heads": (([FRAME, FRAME],), {}),
     "convergence": (([CURVE, CURVE], [np.array(3), None]), {}),
     "costs": (({"ntm": [CURVE]}, {"ntm": CURVE}), {"limits": ((0, 9), (0, 9)), "xlabel": "items"}),
     "predictions": (({"bits": FIELD[0], "optimal": FIELD[1]},), {}),
