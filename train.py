@@ -12,9 +12,9 @@ with start():
 
     from experiment import options, profiling
     from experiment.cluster import ProcessLostError
+    from experiment.config_file import load_config
     from experiment.devices import DEVICES, GPU_WORK, faster_device, has_gpu
     from experiment.errors import CheckpointError, RunError, file_and_reason
-    from experiment.load import load_config
     from experiment.run_directory import newest_run
     from experiment.start_or_resume import RUNS, prepare_trainer
     from experiment.team import STRATEGIES, form_team

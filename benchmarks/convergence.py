@@ -20,8 +20,8 @@ from experiment.command_line import Parser, file_path, start, whole_number
 with start():
     from benchmarks import sweep
     from benchmarks.sweep import BITS, WRONG
+    from experiment.config_file import read_config
     from experiment.metrics_file import read_metrics
-    from experiment.run_directory import read_config
     from experiment.solved import read_solved
     from ntm import plots
 

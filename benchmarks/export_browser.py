@@ -13,8 +13,8 @@ from experiment.streams import say
 
 with start():
     from experiment import atomic
+    from experiment.config_file import read_config
     from experiment.load import load_run
-    from experiment.run_directory import read_config
 
 PRETRAINED = Path(__file__).parent.parent / "pretrained"
 NETWORKS = ("copy", "repeat-copy", "associative-recall", "priority-sort")

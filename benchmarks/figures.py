@@ -14,8 +14,9 @@ with start():
     from matplotlib.animation import PillowWriter
 
     from experiment.build import build_trainer
+    from experiment.config_file import load_config
     from experiment.errors import CheckpointError, RunError
-    from experiment.load import load_config, load_run
+    from experiment.load import load_run
     from experiment.metrics_file import read_metrics
     from experiment.observation import Observer
     from experiment.seeds import PICTURES, stream

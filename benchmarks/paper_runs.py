@@ -3,8 +3,9 @@
 import functools
 from pathlib import Path
 
+from experiment.config_file import load_config
 from experiment.errors import RunError
-from experiment.load import load_config, load_run
+from experiment.load import load_run
 from experiment.metrics_file import read_metrics
 from experiment.models import MODELS
 

@@ -130,9 +130,10 @@ class Config:
         if not isinstance(content, dict) or set(content) != set(expected):
             raise ValueError(f"the keys must be {', '.join(expected)}")
         run = {name: content[name] for name in names(RunOptions)}
-        model = dict(content["model"])
-        kind = MODELS[name := model.pop("name")]
-        task = task_from_json(content["task"])
+        name, model = _named_section("model", content)
+        if name not in MODELS:
+            raise ValueError(f"no model is named {name!r}; choose from {', '.join(MODELS)}")
+        kind, task = MODELS[name], task_from_json(content)
         for determined, value in {"output_size": task.output_size, **kind.fixed}.items():
             if model.pop(determined, value) != value:
                 raise ValueError(f"{determined} must be {value}")
@@ -146,11 +147,18 @@ class Config:
 
 
 def task_from_json(content: dict) -> Task:
-    """The task in the section "task" of a config.json. Raises as `Config.from_json` does."""
-    values = dict(content)
-    name = values.pop("name")
+    """The task in a config.json. Raises as `Config.from_json` does."""
+    name, values = _named_section("task", content)
     check_values(task_class(name), values, _owner("task", name))
     return task_class(name)(**values)
+
+
+def flat_values(content: dict) -> dict:
+    """The values in a config.json, by names such as "seed" and "model.memory_width"."""
+    flat = {}
+    for name, value in content.items():
+        flat |= {f"{name}.{field}": part for field, part in value.items()} if isinstance(value, dict) else {name: value}
+    return flat
 
 
 def default_config(preset: str = "paper", task: str = "copy", model: str = "ntm-lstm") -> Config:
@@ -174,7 +182,17 @@ def default_config(preset: str = "paper", task: str = "copy", model: str = "ntm-
     )
 
 
+def _named_section(section_name, content):
+    """The name in a section of a config.json, and the section's other values."""
+    values = content.get(section_name) if isinstance(content, dict) else None
+    if not isinstance(values, dict) or not isinstance(values.get("name"), str):
+        raise ValueError(f"{section_name} must be an object with a name")
+    return values["name"], {name: value for name, value in values.items() if name != "name"}
+
+
 def _section(section_name, options_class, values, **identity):
+    if not isinstance(values, dict):
+        raise ValueError(f"{section_name} must be an object")
     check_values(options_class, values, _owner(section_name, identity.get("name", "")))
     return options_class(**identity, **values)
 

@@ -1,6 +1,5 @@
 """Loads a task and a trained model: from a run, from a .keras file, or from the reference's checkpoint."""
 
-import contextlib
 from pathlib import Path
 
 import keras
@@ -8,64 +7,14 @@ import numpy as np
 
 from experiment.build import build_model
 from experiment.checkpoints import PREFIX, candidates, model_variables, restore
-from experiment.config import Config, default_config, task_from_json
+from experiment.config import default_config, task_from_json
+from experiment.config_file import load_config, read_config, refuse_changed_config, refusing_config
 from experiment.errors import CheckpointError, RunError, first_line
 from experiment.memory_needed import check_file, check_weights
-from experiment.record import read_record
 from experiment.reference import load_reference_checkpoint
-from experiment.run_directory import MODEL, read_config
+from experiment.run_directory import MODEL
 from ntm import LSTM, NTM
-from tasks import TaskError, check_batch, task_class
-
-RESUMABLE = ("iterations", "stop_when_solved", "figures")  # the fields of `Config.run` that --resume may change
-
-
-@contextlib.contextmanager
-def refusing_config(run_dir):
-    """Raises RunError in place of the exceptions of a damaged config.json or of a task that cannot be loaded."""
-    try:
-        yield
-    except TaskError as error:
-        raise RunError(f"{run_dir}/config.json has a task that cannot be loaded: {error}") from None
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise RunError(f"{run_dir}/config.json does not describe a run: {first_line(error)}") from None
-
-
-def refuse_changed_config(config, directory, run_dir):
-    """Raises RunError if config.json has changed since a checkpoint was written, apart from the fields in RESUMABLE."""
-    try:
-        written = Config.from_json(read_record(directory).config)
-    except TaskError as error:
-        raise RunError(f"{directory} was written with a task that cannot be loaded: {error}") from None
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return  # a missing or damaged record is reported when training starts
-    resumable = {name: getattr(config.run, name) for name in RESUMABLE}
-    before, now = (_flat(one.to_json()) for one in (written.replace(run=resumable), config))
-    for name in sorted(before.keys() | now.keys()):
-        if before.get(name) != now.get(name):
-            raise RunError(
-                f"{run_dir}/config.json was changed after {directory.name} was written: {name} was {before.get(name)}, "
-                f"and is {now.get(name)}"
-            )
-
-
-def _flat(content):
-    """The values of a config.json, with names such as "model.memory_width"."""
-    flat = {}
-    for name, value in content.items():
-        flat |= {f"{name}.{key}": part for key, part in value.items()} if isinstance(value, dict) else {name: value}
-    return flat
-
-
-def load_config(run_dir) -> Config:
-    """Loads the configuration of a run.
-
-    Raises:
-        RunError: the run is missing or damaged.
-    """
-    content = read_config(run_dir)
-    with refusing_config(run_dir):
-        return Config.from_json(content)
+from tasks import check_batch, task_class
 
 
 def load_run(run_dir, checkpoint: str | None = None):
@@ -125,7 +74,7 @@ def load_weights(path, task_name: str | None = None):
         return task, _load_model(path, task)
     content = read_config(run_dir)
     with refusing_config(run_dir):
-        task = task_from_json(content["task"])
+        task = task_from_json(content)
         check_batch(task)
     if task_name not in (None, task.identifier()):
         raise RunError(f"{run_dir}/config.json has the task {task.identifier()}, not {task_name}")

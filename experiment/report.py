@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from experiment.config import flat_values
 from experiment.errors import RunError, file_and_reason
 from experiment.evaluation import TABLE_COLUMNS, table_cells
 from experiment.metrics_file import read_metrics
@@ -65,7 +66,7 @@ def report(run: Run, seen: Observation, errors: list) -> str:
         pictures=_browser_file("pictures.html"),
         errors=_table(map(table_cells, errors), TABLE_COLUMNS),
         versions=_table(_versions().items()),
-        configuration=_table(_flat(config.to_json())),
+        configuration=_table(flat_values(config.to_json()).items()),
         data=json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
         scripts="\n".join(map(_browser_file, SCRIPTS)),
     )
@@ -84,15 +85,6 @@ def _versions():
         "ntm": __version__,
         "platform": f"{platform.system()}, {platform.machine()}",
     }
-
-
-def _flat(content, prefix=""):
-    """Yields the names and the values of a config.json, with names such as "model.memory_width"."""
-    for name, value in content.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
 
 
 def _table(rows, header=None):

@@ -21,6 +21,7 @@ import filelock
 
 from experiment import atomic, restoring
 from experiment.checkpoints import checkpoint_path, delete_checkpoints_after, save_checkpoint
+from experiment.config_file import read_config
 from experiment.errors import RunError, file_and_reason, first_line
 from experiment.events import Events
 from experiment.metrics_file import append_row, row_text, write_rows
@@ -183,20 +184,6 @@ class RunDirectory:
     def delete_checkpoints_after(self, iteration: int):
         """Deletes all checkpoints that were written after `iteration`."""
         delete_checkpoints_after(self.path, iteration)
-
-
-def read_config(run_dir) -> dict:
-    """Reads the config.json of a run.
-
-    Raises:
-        RunError: the file is missing, or it is not JSON.
-    """
-    path = Path(run_dir) / "config.json"
-    try:
-        return json.loads(atomic.read_file(path))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = error.strerror if isinstance(error, OSError) else first_line(error)
-        raise RunError(f"{run_dir} holds no run: its config.json cannot be read ({reason})") from None
 
 
 def newest_run(root) -> Path:

@@ -13,9 +13,9 @@ from experiment.checkpoints import (
     restore,
 )
 from experiment.config import Config
+from experiment.config_file import RESUMABLE, refuse_changed_config, refusing_config
 from experiment.devices import choose_threads
 from experiment.errors import CheckpointError, RunError
-from experiment.load import RESUMABLE, refuse_changed_config, refusing_config
 from experiment.memory_needed import check_training
 from experiment.run_directory import MODEL, RunDirectory, new_directory, newest_run
 from experiment.streams import warn

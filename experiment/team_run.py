@@ -3,7 +3,7 @@
 import json
 
 from experiment import options
-from experiment.config import Config
+from experiment.config import Config, flat_values
 from experiment.errors import CheckpointError, RunError
 from experiment.loop import train_and_report
 from experiment.signals import StopSignals
@@ -93,10 +93,7 @@ def _chosen(arguments):
     else:
         content = options.config_from_arguments(arguments).to_json()
     chosen = {}
-    for key, value in content.items():
-        if not isinstance(value, dict):
-            chosen[key] = value
-            continue
-        for name, member in value.items():
-            chosen[key if name == "name" else name] = member
+    for name, value in flat_values(content).items():
+        section, _, field = name.rpartition(".")
+        chosen[section if field == "name" else field] = value
     return chosen

@@ -8,8 +8,8 @@ import pytest
 
 import evaluate
 from experiment.config import Config, default_config
+from experiment.config_file import read_config
 from experiment.metrics_file import COLUMNS, read_metrics
-from experiment.run_directory import read_config
 from experiment.solved import read_solved
 
 PRETRAINED = Path(__file__).parent.parent / "pretrained"

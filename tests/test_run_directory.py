@@ -7,9 +7,10 @@ import tensorflow as tf
 
 import event_files
 from experiment.checkpoints import PREFIX, checkpoints, restore
+from experiment.config_file import read_config
 from experiment.errors import RunError
 from experiment.metrics_file import COLUMNS, Metrics, read_metrics
-from experiment.run_directory import RunDirectory, new_directory, newest_run, read_config
+from experiment.run_directory import RunDirectory, new_directory, newest_run
 from ntm import plots
 
 CONFIG = {"seed": 1, "log_every": 100}
