@@ -125,6 +125,28 @@ def test_weights_that_are_not_finite_are_refused_in_one_line(small_run, tmp_path
 
 
 @pytest.mark.parametrize(
+    "section, content, words",
+    [
+        ("model", {"name": "gru"}, "no model is named 'gru'; choose from ntm-lstm, ntm-feedforward, lstm"),
+        ("task", {"name": "sort"}, "no task is named 'sort'; choose from copy, repeat-copy, associative-recall"),
+        ("task", {}, "task must be an object with a name"),
+    ],
+)
+def test_a_config_json_with_an_unknown_name_is_refused_in_one_line(
+    small_run, tmp_path, capsys, section, content, words
+):
+    config = json.loads((small_run / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, section: content}))
+    shutil.copy(small_run / "model.keras", tmp_path)
+    sources = [f"--run-dir={tmp_path}"]
+    if section == "task":  # --weights reads no other section
+        sources.append(f"--weights={tmp_path / 'model.keras'}")
+    for source in sources:
+        line = refused(capsys, evaluate.main, source)
+        assert f"{tmp_path}/config.json" in line and words in line
+
+
+@pytest.mark.parametrize(
     "arguments, words",
     [
         ([], ["--run-dir", "--weights"]),
