@@ -1,5 +1,6 @@
 """Losses and metrics of binary outputs, under a mask: as functions, and as Keras objects for `compile`."""
 
+import abc
 import math
 
 import keras
@@ -86,8 +87,8 @@ class SequenceCrossEntropy(keras.losses.Loss):
         return {**super().get_config(), "dtype": self.dtype}
 
 
-class SequenceMean(keras.metrics.Mean):
-    """The mean cost per sequence, over all batches since `reset_state`. Subclasses say which cost.
+class SequenceMean(keras.metrics.Mean, abc.ABC):
+    """The mean cost per sequence, over all batches since `reset_state`. Subclasses define `cost`.
 
     The metric takes targets [B, T, O] and logits [B, T, O]. Keras's mask of the logits and `sample_weight` [B, T] say
     which steps count; they are multiplied. `sample_weight` [B] weights the sequences: the mean then divides by the sum
@@ -108,9 +109,18 @@ class SequenceMean(keras.metrics.Mean):
         self._direction = "down"  # EarlyStopping and ModelCheckpoint read here that less is better
 
     @staticmethod
+    @abc.abstractmethod
     def cost(targets, logits, mask):
-        """The cost of each sequence, [B]. Arguments as for `cross_entropy`."""
-        raise NotImplementedError
+        """The cost of each sequence.
+
+        Args:
+            targets: [B, T, O], 0 or 1.
+            logits: [B, T, O].
+            mask: [B, T], the weight of each step.
+
+        Returns:
+            [B].
+        """
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Adds a batch."""

@@ -226,3 +226,11 @@ def test_early_stopping_knows_that_less_is_better(rng):
     inputs, targets = rng.normal(size=(3, T, 2)), rng.integers(0, 2, size=(3, T, O))
     network.fit(inputs, targets, epochs=4, callbacks=[stopping], verbose=0)
     assert stopping.stopped_epoch == 1  # the learning rate is 0, so the second epoch is no better than the first
+
+
+def test_a_metric_must_define_its_cost():
+    class Unfinished(metrics.SequenceMean):
+        pass
+
+    with pytest.raises(TypeError, match="cost"):
+        Unfinished("unfinished")
