@@ -1,9 +1,12 @@
+import json
+import zipfile
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from ntm import NTM, NTMState
+from ntm import NTM, InitialValues, NTMState
 from ntm.addressing import content_weighting, interpolate, shift
 
 SMALL = {"controller_units": 6, "memory_locations": 9, "memory_width": 4, "read_heads": 2, "shift_range": 2}
@@ -23,6 +26,26 @@ def test_a_saved_model_is_the_model(controller, inputs, tmp_path):
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded(inputs), logits)
     assert loaded.get_config() == model.get_config()
+
+
+def test_a_model_that_was_saved_before_initial_values_were_grouped_loads(inputs, eager_functions, tmp_path):
+    values = InitialValues(read_gate_bias=4.0, memory_std=0.25)
+    model = NTM(output_size=4, initial_values=values, **SMALL)
+    logits = model(inputs)
+    model.save(tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as source, zipfile.ZipFile(tmp_path / "old.keras", "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name == "config.json":
+                saved = json.loads(content)
+                ungrouped = saved["config"].pop("initial_values")
+                del ungrouped["location_rows"]  # added later
+                saved["config"].update(ungrouped)
+                content = json.dumps(saved)
+            target.writestr(name, content)
+    loaded = keras.saving.load_model(tmp_path / "old.keras")
+    np.testing.assert_array_equal(loaded(inputs), logits)
+    assert loaded.options == model.options
 
 
 def test_a_single_batch_is_predicted_as_by_keras(inputs, monkeypatch):
