@@ -71,13 +71,14 @@ class Loop:
 
     def __init__(self, run: Run, evaluator, observer, signals):
         self._directory, self._trainer, self._options = run.directory, run.trainer, run.config.run
+        self._resumed_from = run.resumed_from
         self._evaluator, self._observer, self._signals = evaluator, observer, signals
         self._iteration = int(self._trainer.iteration)
         self._compilation = None
 
     def train(self) -> int:
         """Trains. Returns the exit status: 0, 1 if a loss is not finite, or 128 plus the number of a signal."""
-        self._directory.start_metrics(self._iteration)
+        self._directory.start_metrics(self._iteration, self._resumed_from)
         with (
             Progress(self._options.iterations, self._iteration, self._trainer.batch_size) as progress,
             concurrent.futures.ThreadPoolExecutor(1) as background,

@@ -20,7 +20,7 @@ from pathlib import Path
 import filelock
 
 from experiment import atomic, restoring
-from experiment.checkpoints import checkpoint_path, delete_checkpoints_after, save_checkpoint
+from experiment.checkpoints import delete_checkpoints_after, save_checkpoint
 from experiment.config_file import read_config
 from experiment.errors import RunError, file_and_reason, first_line
 from experiment.events import Events
@@ -113,16 +113,20 @@ class RunDirectory:
         self.solved = when
         write_solved(self.path, when)
 
-    def start_metrics(self, iteration: int):
+    def start_metrics(self, iteration: int, checkpoint: Path | None = None):
         """Prepares the directory for training from `iteration` on.
 
         Deletes everything written after `iteration`. Also deletes model.keras, report.html, the figures, and a last row
         of metrics.csv that covers fewer than `log_every` iterations. Says on standard error what has been lost or
-        changed since the checkpoint of `iteration` was written.
+        changed since the checkpoint was written.
+
+        Args:
+            iteration: the number of updates so far.
+            checkpoint: the directory of the checkpoint that the run resumes from; None if it does not resume from one.
         """
-        record, checkpoint = None, checkpoint_path(self.path, f"step-{iteration}")
+        record = None
         try:
-            if checkpoint.exists():  # a new run has none yet
+            if checkpoint is not None:
                 record = read_record(checkpoint)
         except ValueError as error:
             warn(f"train.py: {error}")

@@ -31,6 +31,7 @@ class Run(NamedTuple):
     directory: RunDirectory | None  # to be closed by the caller; None unless this process is its team's chief
     config: Config
     trainer: Trainer
+    resumed_from: Path | None = None  # the directory of a checkpoint of the run; None if it starts without one
 
 
 def start_run(config: Config, run_dir: str | None = None, checkpoint: str | None = None, team=None) -> Run:
@@ -91,7 +92,7 @@ def resume_run(values: dict, run_dir: str | None = None, checkpoint: str | None 
             config = Config.from_json(directory.config)
             trainer = prepare_trainer(config, team)
         _refuse_contradictions(config, values, run_dir)
-        _restore_trainer(trainer, config, run_dir, checkpoint)
+        resumed_from = _restore_trainer(trainer, config, run_dir, checkpoint)
         config = config.replace(run={key: value for key, value in values["run"].items() if key in RESUMABLE})
         reached = int(trainer.iteration)
         if config.run.iterations < reached:
@@ -101,7 +102,7 @@ def resume_run(values: dict, run_dir: str | None = None, checkpoint: str | None 
     except BaseException:
         directory.close()
         raise
-    return Run(directory=directory, config=config, trainer=trainer)
+    return Run(directory=directory, config=config, trainer=trainer, resumed_from=resumed_from)
 
 
 def prepare_trainer(config: Config, team=None) -> Trainer:
@@ -137,7 +138,11 @@ def _refuse_contradictions(config, values, run_dir):
 
 
 def _restore_trainer(trainer, config, run_dir, checkpoint):
-    """Restores a trainer from the named checkpoint, or from the newest undamaged checkpoint if there is any."""
+    """Restores a trainer from the named checkpoint, or from the newest undamaged checkpoint if there is any.
+
+    Returns:
+        The directory of the checkpoint; None if there is none.
+    """
     found = candidates(run_dir, checkpoint)
     for directory in found:
         try:
@@ -149,6 +154,8 @@ def _restore_trainer(trainer, config, run_dir, checkpoint):
                 raise
             warn(f"train.py: {error}; trying the previous checkpoint")
         else:
-            return refuse_changed_config(config, directory, run_dir)
+            refuse_changed_config(config, directory, run_dir)
+            return directory
     if config.run.checkpoint is not None:
         raise RunError(f"{run_dir} has lost checkpoints/step-0, from which it started")
+    return None
