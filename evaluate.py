@@ -51,8 +51,8 @@ def main(argv=None) -> int:
             print(line, flush=True)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    except BrokenPipeError:
-        return discard_output()
+    except BrokenPipeError:  # `run` ends the command
+        raise
     except OSError as error:
         discard_output()
         parser.exit(1, f"evaluate.py: error: standard output cannot be written: {error.strerror}\n")

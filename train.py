@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 from experiment.command_line import COUNT, Parser, file_path, run, start
-from experiment.streams import discard_output, one_line, say, warn
+from experiment.streams import one_line, say, warn
 
 with start():
     import tensorflow as tf
@@ -38,6 +38,8 @@ def main(argv=None) -> int:
         parser.error(error)
     except ProcessLostError as error:
         return _report_lost(parser, error)
+    except BrokenPipeError:  # `run` ends the command
+        raise
     except (OSError, tf.errors.OpError) as error:
         parser.error(file_and_reason(error))
     except KeyboardInterrupt:
@@ -46,11 +48,10 @@ def main(argv=None) -> int:
         return train_run(team, prepared)
     except ProcessLostError as error:
         return _report_lost(parser, error)
-    # The training loop handles these two exceptions itself. These handlers are for the code before and after it.
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # before or after the training loop, which handles signals itself
         return 128 + signal.SIGINT
     except BrokenPipeError:
-        return discard_output()
+        raise
     except (OSError, tf.errors.OpError) as error:
         return _report_failed_file(error, prepared.directory and prepared.directory.path)
 
