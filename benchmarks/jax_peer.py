@@ -110,7 +110,7 @@ def initial_state(weights):
     )
 
 
-def logits_of(weights, inputs, remat):
+def logits_of(weights, inputs, remat: bool):
     """Runs a batch of sequences.
 
     Args:
@@ -127,7 +127,7 @@ def logits_of(weights, inputs, remat):
     return outputs @ weights["output/kernel"] + weights["output/bias"]
 
 
-def loss_and_logits(weights, batch, remat):
+def loss_and_logits(weights, batch, remat: bool):
     """The mean over the batch of each sequence's summed cross-entropy, and the logits.
 
     Args:
@@ -141,13 +141,13 @@ def loss_and_logits(weights, batch, remat):
 
 
 @functools.partial(jax.jit, static_argnames="remat")
-def logits_and_gradients(weights, batch, remat):
+def logits_and_gradients(weights, batch, remat: bool):
     """The logits [B, T, O] and the gradients of all weights, a dict. Arguments as for `loss_and_logits`."""
     gradients, logits = jax.grad(loss_and_logits, has_aux=True)(weights, batch, remat)
     return logits, gradients
 
 
-def copy_batch(key, batch_size, length, max_length):
+def copy_batch(key, batch_size: int, length: int, max_length: int):
     """A batch of the copy task, laid out as in tasks/copy_task.py: inputs, targets and mask, see `loss_and_logits`.
 
     Args:
@@ -167,7 +167,7 @@ def copy_batch(key, batch_size, length, max_length):
     return inputs, targets, mask.astype(jnp.float32)
 
 
-def make_training(unravel, batch_size, lengths, remat) -> Callable:
+def make_training(unravel, batch_size: int, lengths: tuple, remat: bool) -> Callable:
     """Makes a compiled function that makes many updates. Each update draws its length uniformly.
 
     Args:
@@ -195,7 +195,7 @@ def make_training(unravel, batch_size, lengths, remat) -> Callable:
     return jax.jit(lambda carry, number: jax.lax.fori_loop(0, number, update, carry), donate_argnums=0)
 
 
-def make_job(weights, *, batch_size, updates, each_length, remat) -> Callable:
+def make_job(weights, *, batch_size: int, updates: list, each_length: bool, remat: bool) -> Callable:
     """Makes a function that makes updates.
 
     Args:

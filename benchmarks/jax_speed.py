@@ -45,7 +45,7 @@ class PeerError(Exception):
     """The peer and the NTM compute different results."""
 
 
-def jax_updates(repeats):
+def jax_updates(repeats: int):
     """an update, in alternation with benchmarks/jax_peer.py; copy, memory 128 x 20, LSTM of 100 units"""
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
@@ -167,7 +167,7 @@ def _compare(batch_size, updates, workers, repeats):
     return times([(TRAINER, number) for number in cores] + peers, repeats)
 
 
-def in_turns(jobs, repeats) -> dict:
+def in_turns(jobs, repeats: int) -> dict:
     """Runs jobs one at a time, in rounds.
 
     First, every job runs once, all workers at the same time. These runs compile and are not measured.

@@ -19,7 +19,7 @@ CALLS = 20  # per repeat
 LENGTH = 20  # vectors in each copied sequence, which has 42 steps
 
 
-def keras_use(repeats):
+def keras_use(repeats: int):
     """what a Keras user runs: calls, predict, fit, NTMLayer, import; copy of length 20, memory 128 x 20, LSTM of 100"""
     task, model = CopyTask(), NTM(8)
     one, hundred = (task.batch(stream(0, REPORT), size, LENGTH).inputs for size in (1, 100))

@@ -20,6 +20,7 @@ import evaluate
 import train
 from experiment import build, loop, solved, start_or_resume
 from experiment.checkpoints import PREFIX, checkpoints, model_variables, read_tensors
+from experiment.config import Config
 from experiment.memory_needed import count_weights
 from experiment.metrics_file import COLUMNS, read_rows
 from experiment.trainer import Trainer
@@ -163,7 +164,7 @@ def _too_long(number, frame):
     raise TimeoutError(f"more than {LONGEST_SECONDS} seconds")
 
 
-def refuse_large(config):
+def refuse_large(config: Config):
     """Raises TooLargeError for a configuration whose model is too large to build for each try."""
     if count_weights(vars(config.model), config.task.input_size, config.task.output_size) > 1e5:
         raise TooLargeError

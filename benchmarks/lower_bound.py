@@ -6,7 +6,7 @@ import tensorflow as tf
 from benchmarks.measure import Row, median_time, update_time
 
 
-def limit(repeats):
+def limit(repeats: int):
     """the time of an update at batch 1, and the time that its operations and bytes need at this machine's rates"""
     flops, moved = update_cost(steps=23)
     flop_rate, byte_rate = _flop_rate(3 * repeats), _byte_rate(3 * repeats)

@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 
+from benchmarks.paper_runs import Runs
 from experiment.evaluation import Evaluator
 from experiment.seeds import REPORT, stream
 from ntm import plots
@@ -43,7 +44,7 @@ ITEMS = (6, 8, 10, 12, 15, 20)
 SPAN = 1000  # each point of a curve is a mean over this many sequences
 
 
-def learning_curves(runs, sequences, *, number, task, limits):
+def learning_curves(runs: Runs, sequences: int, *, number: int, task: str, limits: tuple):
     """Bits per sequence in training, measured with the noise on the weights. The axes are the paper's."""
     curves = runs.curves(task)
     for model, seeds in curves.items():
@@ -60,7 +61,7 @@ def _means(seen, bits):
     return np.array([(seen[group == g].max() / 1000, bits[group == g].mean()) for g in np.unique(group)]).T
 
 
-def recall_beyond(runs, sequences):
+def recall_beyond(runs: Runs, sequences: int):
     """Figure 11: the cost of associative recall with more items than training had."""
     curves = {}
     for model, task, network in runs.networks("associative-recall"):

@@ -12,7 +12,7 @@ from ntm.addressing import shift
 _MIN_SECONDS = 0.05  # a timed call takes at least this long, because the overhead of a call is 0.1 ms
 
 
-def shifts(repeats):
+def shifts(repeats: int):
     """the shift, equation (8), and other ways to compute it, at batch 1; compilation is not measured"""
     for locations, reach in ((128, 1), (1024, 1), (1024, 32), (16384, 32)):
         forms = {"ours": shift, "FFT": fft_shift, "circulant matmul": circulant_shift}

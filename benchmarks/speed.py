@@ -86,7 +86,7 @@ def machine() -> str:
     return f"{os.cpu_count()} cores ({models[0] if models else 'unknown'}), TensorFlow {tf.__version__}"
 
 
-def updates(repeats):
+def updates(repeats: int):
     """an update of the weights; copy of lengths 1 to 20, memory 128 x 20, LSTM of 100 units"""
     single = update_time(repeats)
     without = update_time(repeats, optimizer=without_optimizer())
@@ -97,7 +97,7 @@ def updates(repeats):
         yield Row(f"batch {batch_size}", milliseconds, "ms", milliseconds / single, "batch 1")
 
 
-def forward(repeats):
+def forward(repeats: int):
     """the model's outputs alone, as in evaluation, with the initial weights"""
     model = make_trainer().model
     for batch_size, length in ((1, 20), (16, 20), (64, 20), (256, 120)):
@@ -110,7 +110,7 @@ def forward(repeats):
         yield Row(f"batch {batch_size}, length {length}", per_step, "us per sequence-step")
 
 
-def growth(repeats):
+def growth(repeats: int):
     """time of an update as memory, sequence, shift range or batch grows; constant time per unit means linear growth"""
     for what, unit, cases in (
         ("N", "us per location", [(n, {"memory_locations": n, "length": 10}) for n in (128, 1024, 8192, 65536)]),
@@ -126,7 +126,7 @@ def growth(repeats):
             yield Row(f"{what}={size}", value, unit, value / first, f"{what}={cases[0][0]}")
 
 
-def unrolls(repeats):
+def unrolls(repeats: int):
     """outputs and all gradients at batch 1, 42 steps: our unroll, Keras's unroll of the same cell, and a plain LSTM"""
     inputs = keras.Input((42, 10), batch_size=1)
     rnn = keras.layers.RNN(NTMCell(), return_sequences=True)

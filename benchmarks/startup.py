@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCATIONS, LENGTH = 1024, 499  # the update whose memory is measured; 499 vectors make 1,000 steps
 
 
-def start(repeats):
+def start(repeats: int):
     """time from typing `python train.py` to the first update, the programs compiled, and the memory that XLA plans"""
     cold = statistics.median(start_time(TF_XLA_FLAGS="") for _ in range(repeats))
     yield Row("python train.py, import to first update, the first time", cold, "s")

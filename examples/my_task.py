@@ -21,10 +21,10 @@ class Parity(Task):
     output_size: ClassVar[int] = 1
     report_sizes: ClassVar[tuple] = ((20,), (40,))  # lengths in the table of errors
 
-    def num_steps(self, length):
+    def num_steps(self, length: int | tf.Tensor):
         return length
 
-    def sequences(self, seed, batch_size, size, padded_size):
+    def sequences(self, seed: tf.Tensor, batch_size: int, size: tuple, padded_size: tuple) -> Batch:
         (length,), (padded_length,) = size, padded_size
         # The sequences of a batch have `length` steps. The arrays have `padded_length` steps, with zeros at the end.
         bits = random_vectors(seed, batch_size, length, padded_length, 1)  # [B, T, 1]

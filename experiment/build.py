@@ -8,12 +8,14 @@ import tensorflow as tf
 from experiment.config import Config, OptimizerOptions
 from experiment.distribute import DistributedTrainer
 from experiment.models import make_model
+from experiment.team import Team
 from experiment.trainer import Trainer
+from ntm.model import SequenceModel
 from ntm.options import check_number
 from ntm.recipe import rmsprop
 
 
-def build_model(config: Config, model_class=None) -> keras.Model:
+def build_model(config: Config, model_class: type[SequenceModel] | None = None) -> keras.Model:
     """Builds the model of a configuration. The configuration's seed determines the initial weights.
 
     Args:
@@ -27,7 +29,13 @@ def build_model(config: Config, model_class=None) -> keras.Model:
     return make_model(config.model, **sizes, seed=config.run.seed, model_class=model_class)
 
 
-def build_trainer(config: Config, *, model_class=None, optimizer=None, team=None) -> Trainer:
+def build_trainer(
+    config: Config,
+    *,
+    model_class: type[SequenceModel] | None = None,
+    optimizer: keras.optimizers.Optimizer | None = None,
+    team: Team | None = None,
+) -> Trainer:
     """Builds the Trainer of a configuration, with its task and its model.
 
     Args:

@@ -9,6 +9,7 @@ import re
 import tempfile
 from pathlib import Path
 
+import keras
 import tensorflow as tf
 
 from experiment import atomic
@@ -86,7 +87,7 @@ def _is_name(name):
     return re.fullmatch(r"step-(0|[1-9][0-9]{0,9})", name) is not None
 
 
-def read_tensors(prefix):
+def read_tensors(prefix: str | Path) -> dict:
     """Reads all tensors of a checkpoint and verifies their checksums.
 
     Args:
@@ -124,7 +125,7 @@ def _without_pattern(prefix):
         yield link / prefix.name
 
 
-def write_tensors(prefix, tensors):
+def write_tensors(prefix: str | Path, tensors: dict):
     """Writes a checkpoint that `read_tensors` can read.
 
     Args:
@@ -139,7 +140,7 @@ def write_tensors(prefix, tensors):
     )
 
 
-def restore(variables, prefix):
+def restore(variables: dict, prefix: str | Path):
     """Assigns the tensors of a checkpoint to variables. If it raises, no variable has changed.
 
     Args:
@@ -160,11 +161,11 @@ def restore(variables, prefix):
         variable.assign(tensors[name])
 
 
-def variable_name(variable):
+def variable_name(variable: keras.Variable) -> str:
     """The name of a model's variable in checkpoints. All models of one architecture have the same names."""
     return f"model/{variable.path.partition('/')[2]}"
 
 
-def model_variables(model):
+def model_variables(model: keras.Model) -> dict:
     """A dict from the names in checkpoints to a model's variables."""
     return {variable_name(variable): variable for variable in model.variables}

@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from experiment import program_cache, signals, streams
 
@@ -60,7 +61,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **kwargs):
         super().__init__(allow_abbrev=False, **kwargs)
 
-    def error(self, message):
+    def error(self, message: str | Exception):
         self.exit(2, f"{self.prog}: error: {streams.one_line(str(message))}\n")
 
     def _print_message(self, message, file=None):
@@ -76,7 +77,7 @@ class Parser(argparse.ArgumentParser):
 
         self.error(re.sub(r"\b([a-z][a-z_]*)=", option, str(error)))
 
-    def make_directory(self, option: str, path):
+    def make_directory(self, option: str, path: str | Path):
         """Makes the directory that an option names, unless it exists. Refuses if the directory cannot be made."""
         try:
             os.makedirs(path, exist_ok=True)

@@ -1,8 +1,12 @@
 """Distributes updates: the sequences of a batch over several devices or machines, with tf.distribute."""
 
+import keras
 import tensorflow as tf
 
+from experiment.team import Team
 from experiment.trainer import Measured, Trainer
+from ntm.model import SequenceModel
+from tasks import Task
 
 
 class DistributedTrainer(Trainer):
@@ -23,7 +27,16 @@ class DistributedTrainer(Trainer):
         ValueError: an argument is out of range, or the replicas do not divide the batch.
     """
 
-    def __init__(self, model, task, optimizer, *, team, batch_size=1, **options):
+    def __init__(
+        self,
+        model: SequenceModel,
+        task: Task,
+        optimizer: keras.optimizers.Optimizer,
+        *,
+        team: Team,
+        batch_size: int = 1,
+        **options,
+    ):
         replicas = team.strategy.num_replicas_in_sync
         if batch_size % replicas:
             raise ValueError(f"batch_size={batch_size} is no multiple of the number of replicas, {replicas}")

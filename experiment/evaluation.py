@@ -10,7 +10,10 @@ import tensorflow as tf
 from experiment.memory_needed import EVALUATION_BATCH
 from experiment.seeds import batch_and_state_seeds, fold_in, seed_of_size
 from ntm.metrics import bits_per_sequence, hamming_distance
+from ntm.model import SequenceModel
 from ntm.options import check_integer
+from tasks import Task
+from tasks.sampling import Seed
 
 
 class SequenceErrors(NamedTuple):
@@ -42,13 +45,13 @@ class Evaluator:
 
     def __init__(
         self,
-        model,
-        task,
+        model: SequenceModel,
+        task: Task,
         largest: tuple,
         sequences: int,
-        seed,
+        seed: Seed,
         *,
-        carry_state=False,
+        carry_state: bool = False,
         batch_size: int = EVALUATION_BATCH,
     ):
         check_integer("sequences", sequences, smallest=1)
@@ -64,7 +67,7 @@ class Evaluator:
         state = self._model.initial_state(self._batch_size, seed=self._seed).controller
         self._run(self._seed, tf.constant(self._largest), state)
 
-    def measure(self, size: tuple, seed=None) -> dict:
+    def measure(self, size: tuple, seed: Seed | None = None) -> dict:
         """Measures the errors at one size.
 
         Args:
@@ -102,7 +105,7 @@ class Evaluator:
             "least_bits_per_sequence": float(errors.optimal.mean()),
         }
 
-    def is_exact(self, size: tuple, seed=None) -> bool:
+    def is_exact(self, size: tuple, seed: Seed | None = None) -> bool:
         """Whether `measure` would find no wrong bit. Stops at the first batch with a wrong bit."""
         return all(not errors.wrong.numpy().any() for errors in self._errors(size, seed))
 

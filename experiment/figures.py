@@ -5,12 +5,14 @@ import tensorflow as tf
 from experiment.errors import RunError, file_and_reason
 from experiment.metrics_file import read_metrics
 from experiment.observation import Observer
+from experiment.run_directory import RunDirectory
 from experiment.seeds import PICTURES, stream
 from experiment.streams import warn
+from experiment.trainer import Trainer
 from ntm import plots
 
 
-def draw_figures(run, trainer, observer: Observer, seed: int):
+def draw_figures(run: RunDirectory, trainer: Trainer, observer: Observer, seed: int):
     """Draws the figures of a run at its current iteration. If that fails, prints a message and returns.
 
     Args:

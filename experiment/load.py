@@ -1,6 +1,7 @@
 """Loads a task and a trained model: from a run, from a .keras file, or from the reference's checkpoint."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -14,10 +15,18 @@ from experiment.memory_needed import check_file, check_weights
 from experiment.reference import load_reference_checkpoint
 from experiment.run_directory import MODEL
 from ntm import LSTM, NTM
-from tasks import check_batch, task_class
+from ntm.model import SequenceModel
+from tasks import Task, check_batch, task_class
 
 
-def load_run(run_dir, checkpoint: str | None = None):
+class Trained(NamedTuple):
+    """A trained model and the task that it learned."""
+
+    task: Task
+    model: SequenceModel
+
+
+def load_run(run_dir: str | Path, checkpoint: str | None = None) -> Trained:
     """Loads the task and the trained model of a run.
 
     Args:
@@ -25,7 +34,7 @@ def load_run(run_dir, checkpoint: str | None = None):
         checkpoint: "step-N". None loads the newest checkpoint, or model.keras if there is no checkpoint.
 
     Returns:
-        The Task and the model.
+        Trained.
 
     Raises:
         RunError: the run is missing or damaged.
@@ -43,14 +52,14 @@ def load_run(run_dir, checkpoint: str | None = None):
         restore(model_variables(model), found[0] / PREFIX)
         refuse_changed_config(config, found[0], run_dir)
         _refuse_not_finite(model, found[0])
-        return config.task, model
+        return Trained(task=config.task, model=model)
     saved = Path(run_dir) / MODEL
     if not saved.exists():
         raise RunError(f"{run_dir} holds no checkpoint yet")
-    return config.task, _load_model(saved, config.task)
+    return Trained(task=config.task, model=_load_model(saved, config.task))
 
 
-def load_weights(path, task_name: str | None = None):
+def load_weights(path: str | Path, task_name: str | None = None) -> Trained:
     """Loads a .keras file and its task.
 
     Args:
@@ -59,7 +68,7 @@ def load_weights(path, task_name: str | None = None):
             default bounds.
 
     Returns:
-        The Task and the model.
+        Trained.
 
     Raises:
         CheckpointError: the file is missing or damaged, holds another kind of model, or does not fit the task; or a
@@ -71,24 +80,24 @@ def load_weights(path, task_name: str | None = None):
     if not (run_dir / "config.json").exists():
         task = task_class(task_name or "copy")()
         check_batch(task)
-        return task, _load_model(path, task)
+        return Trained(task=task, model=_load_model(path, task))
     content = read_config(run_dir)
     with refusing_config(run_dir):
         task = task_from_json(content)
         check_batch(task)
     if task_name not in (None, task.identifier()):
         raise RunError(f"{run_dir}/config.json has the task {task.identifier()}, not {task_name}")
-    return task, _load_model(path, task)
+    return Trained(task=task, model=_load_model(path, task))
 
 
-def load_reference(prefix):
+def load_reference(prefix: str | Path) -> Trained:
     """Loads the reference's checkpoint and its task.
 
     Args:
         prefix: the path of the checkpoint's files without ".index" and ".data-00000-of-00001".
 
     Returns:
-        The Task and the model.
+        Trained.
 
     Raises:
         CheckpointError: the checkpoint is missing or damaged, a weight is not finite, or it is not a checkpoint of the
@@ -97,7 +106,7 @@ def load_reference(prefix):
     task, model = default_config(preset="reference").task, load_reference_checkpoint(prefix)
     _refuse_misfit(task, model, prefix)
     _refuse_not_finite(model, prefix)
-    return task, model
+    return Trained(task=task, model=model)
 
 
 def _load_model(path, task):

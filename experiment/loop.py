@@ -69,7 +69,7 @@ class Loop:
         signals: StopSignals.
     """
 
-    def __init__(self, run: Run, evaluator, observer, signals):
+    def __init__(self, run: Run, evaluator: Evaluator, observer: Observer, signals: StopSignals):
         self._directory, self._trainer, self._options = run.directory, run.trainer, run.config.run
         self._resumed_from = run.resumed_from
         self._evaluator, self._observer, self._signals = evaluator, observer, signals

@@ -10,14 +10,18 @@ import os
 import zipfile
 from pathlib import Path
 
+from experiment.config import Config
 from experiment.errors import CheckpointError
+from ntm import NTM
+from ntm.model import SequenceModel
+from tasks import Task
 
 NUMBER = 4  # bytes of a float32
 WEIGHT_COPIES = 4  # in training: the model's weights, `Trainer.weights`, the gradient, the optimizer's running means
 EVALUATION_BATCH = 100  # sequences that run at the same time in an evaluation; limits its memory
 
 
-def check_training(config):
+def check_training(config: Config):
     """Refuses a configuration whose training cannot fit in memory.
 
     Raises:
@@ -35,7 +39,7 @@ def check_training(config):
     _refuse_beyond_memory(f"training with {' '.join(sizes)}", weights + max(history, report))
 
 
-def check_evaluation(model, task, largest: tuple, sequences: int):
+def check_evaluation(model: SequenceModel, task: Task, largest: tuple, sequences: int):
     """Refuses sequences whose evaluation cannot fit in memory.
 
     Args:
@@ -53,7 +57,7 @@ def check_evaluation(model, task, largest: tuple, sequences: int):
     _refuse_beyond_memory(f"measuring sequences of {steps} steps", NUMBER * numbers)
 
 
-def check_locations(model, locations: int):
+def check_locations(model: NTM, locations: int):
     """Refuses a number of memory locations if the NTM's state would then not fit in memory. Raises ValueError."""
     options = {**model.options, "memory_locations": locations}
     _refuse_beyond_memory(

@@ -24,7 +24,7 @@ class Metrics(NamedTuple):
 COLUMNS = ("iteration", "sequences", "seconds", *Metrics._fields)
 
 
-def read_metrics(run_dir) -> dict:
+def read_metrics(run_dir: str | Path) -> dict:
     """Reads the metrics.csv of a run.
 
     Returns:

@@ -8,6 +8,7 @@ import keras
 from experiment.command_line import COUNT, number, number_from_zero, whole_number
 from experiment.fields import defaults_of, option
 from ntm import LSTM, NTM, InitialValues, NTMCell
+from ntm.model import SequenceModel
 from ntm.options import group_initial_values
 
 
@@ -74,7 +75,13 @@ MODELS = {
 }
 
 
-def make_model(options, input_size: int, output_size: int, seed: int, model_class=None) -> keras.Model:
+def make_model(
+    options: NTMOptions | LSTMOptions,
+    input_size: int,
+    output_size: int,
+    seed: int,
+    model_class: type[SequenceModel] | None = None,
+) -> keras.Model:
     """Makes a model and its initial weights.
 
     Args:

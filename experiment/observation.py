@@ -9,7 +9,10 @@ import tensorflow as tf
 from experiment.evaluation import size_text
 from experiment.seeds import batch_and_state_seeds, seed_of_size
 from ntm import Trace
+from ntm.model import SequenceModel
 from ntm.plots import Example
+from tasks import Task
+from tasks.sampling import Seed
 
 
 class Observation(NamedTuple):
@@ -77,7 +80,7 @@ class Observer:
         task: Task.
     """
 
-    def __init__(self, model, task):
+    def __init__(self, model: SequenceModel, task: Task):
         self._model, self._task = model, task
 
     @functools.cached_property
@@ -90,7 +93,7 @@ class Observer:
         # A concrete function avoids TensorFlow's warning of retracing, which several models would cause.
         return run.get_concrete_function(inputs, states)
 
-    def observe(self, size: tuple, seed) -> Observation:
+    def observe(self, size: tuple, seed: Seed) -> Observation:
         """Observes the sequence that a size and a seed determine. The seed is [2], see seeds.py."""
         batch_seed, state_seed = batch_and_state_seeds(seed_of_size(seed, size))
         batch = self._task.batch(batch_seed, 1, size, size)

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import tensorflow as tf
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
+from experiment.trainer import Trainer
+
 _KERNEL_EVENTS = 3  # the profiler's level of detail that records every kernel of a compiled program
 SHOWN_KERNELS = 30  # lines in a report
 _DEFINITION = re.compile(r"^\s*(?:ROOT )?%?([\w.-]+) = \S+ ([\w-]+)\(")
@@ -24,7 +26,7 @@ class Kernel(NamedTuple):
     microseconds: float  # per call, the median; the profiler itself adds up to one microsecond to each call
 
 
-def profile(trainer, directory, updates: int) -> list:
+def profile(trainer: Trainer, directory: str | Path, updates: int) -> list:
     """Profiles updates of a Trainer.
 
     Args:

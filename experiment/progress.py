@@ -5,6 +5,7 @@ import time
 
 from tqdm import tqdm
 
+from experiment.metrics_file import Metrics
 from experiment.streams import say
 
 ROWS_PER_LINE = 10  # rows of metrics.csv between printed lines
@@ -42,7 +43,7 @@ class Progress:
         with tqdm.external_write_mode(file=sys.stdout):
             say(text)
 
-    def show(self, iteration: int, metrics):
+    def show(self, iteration: int, metrics: Metrics):
         """Shows the metrics of a row of metrics.csv."""
         now = time.perf_counter()
         updates_per_second = (iteration - self._iteration) / (now - self._time)

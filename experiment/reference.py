@@ -1,5 +1,6 @@
 """Loads the reference's published weights: camigord/Neural-Turing-Machine, a TensorFlow 0.12 checkpoint."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -33,7 +34,7 @@ _LSTM = "Sequence_Loop/BasicLSTMCell/Linear"
 _NAMES = (f"{_LSTM}/Matrix", f"{_LSTM}/Bias", "controller/interface_weights", "controller/nn_output_weights")
 
 
-def load_reference_checkpoint(prefix, memory_locations: int = 128) -> NTM:
+def load_reference_checkpoint(prefix: str | Path, memory_locations: int = 128) -> NTM:
     """Loads the weights that the reference trained.
 
     Args:

@@ -18,6 +18,7 @@ import json
 from pathlib import Path
 
 import filelock
+import keras
 
 from experiment import atomic, restoring
 from experiment.checkpoints import delete_checkpoints_after, save_checkpoint
@@ -49,7 +50,7 @@ class RunDirectory:
             `config` is None: the directory holds no run.
     """
 
-    def __init__(self, path, config: dict | None = None):
+    def __init__(self, path: str | Path, config: dict | None = None):
         self.path = Path(path)
         if config is None:
             self.config = read_config(self.path)
@@ -170,7 +171,7 @@ class RunDirectory:
         record = Record(config=self.config, rows=self._rows, solved=self.solved, details=details)
         save_checkpoint(self.path, variables, iteration, record)
 
-    def save_model(self, model):
+    def save_model(self, model: keras.Model):
         """Atomically writes a Keras model to model.keras.
 
         Raises:
@@ -190,7 +191,7 @@ class RunDirectory:
         delete_checkpoints_after(self.path, iteration)
 
 
-def newest_run(root) -> Path:
+def newest_run(root: str | Path) -> Path:
     """The run directory under `root` whose config.json was written last.
 
     Raises:
@@ -202,7 +203,7 @@ def newest_run(root) -> Path:
     return max(configs, key=lambda config: config.stat().st_mtime).parent
 
 
-def new_directory(root, name: str) -> Path:
+def new_directory(root: str | Path, name: str) -> Path:
     """Makes the directory `root`/`name`, or `root`/`name`-2, -3, ... if it exists. Returns its path.
 
     Raises:

@@ -5,7 +5,7 @@ A seed is a pair of integers. A run's integer seed and a purpose give the seed o
 
 import tensorflow as tf
 
-from tasks.sampling import split_seed
+from tasks.sampling import Seed, split_seed
 
 TRAINING = 0  # the batches of training
 VALIDATION = 1  # the sequences that decide whether the task is solved
@@ -14,7 +14,7 @@ PICTURES = 3  # the sequence that the figures show
 NOISE = 4  # the noise on the weights
 
 
-def stream(seed: int, purpose: int):
+def stream(seed: int, purpose: int) -> tf.Tensor:
     """The seed of a stream.
 
     Args:
@@ -27,17 +27,17 @@ def stream(seed: int, purpose: int):
     return tf.constant([seed, purpose])
 
 
-def fold_in(seed, number):
+def fold_in(seed: Seed, number: int | tf.Tensor) -> tf.Tensor:
     """Derives the seed of draw `number` from the seed of a stream: [2]."""
     return tf.random.fold_in(seed, number, alg="philox")
 
 
-def batch_and_state_seeds(seed):
+def batch_and_state_seeds(seed: Seed) -> list:
     """Derives two independent seeds from one: the seed of a batch and the seed of its initial state."""
     return split_seed(seed, 2)
 
 
-def seed_of_size(seed, size: tuple):
+def seed_of_size(seed: Seed, size: tuple) -> Seed:
     """The seed of the sequences of one size: sequences of different sizes are drawn independently."""
     for number in size:
         seed = fold_in(seed, number)

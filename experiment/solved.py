@@ -8,11 +8,12 @@ from pathlib import Path
 
 from experiment import atomic
 from experiment.seeds import VALIDATION, stream
+from tasks import Task
 
 SEQUENCES = 1000  # sequences of the test, and sequences per size in the table at the end of a run
 
 
-def is_solved(evaluator, task, seed: int) -> bool:
+def is_solved(evaluator, task: Task, seed: int) -> bool:
     """Whether the model of an Evaluator solves a task.
 
     Args:
@@ -23,7 +24,7 @@ def is_solved(evaluator, task, seed: int) -> bool:
     return evaluator.is_exact(task.largest, stream(seed, VALIDATION))
 
 
-def read_solved(run_dir) -> dict | None:
+def read_solved(run_dir: str | Path) -> dict | None:
     """Reads when a run solved its task, from solved.json.
 
     Returns:

@@ -19,6 +19,7 @@ from experiment.errors import CheckpointError, RunError
 from experiment.memory_needed import check_training
 from experiment.run_directory import MODEL, RunDirectory, new_directory, newest_run
 from experiment.streams import warn
+from experiment.team import Team
 from experiment.trainer import Trainer
 from tasks import check_batch
 
@@ -34,7 +35,9 @@ class Run(NamedTuple):
     resumed_from: Path | None = None  # the directory of a checkpoint of the run; None if it starts without one
 
 
-def start_run(config: Config, run_dir: str | None = None, checkpoint: str | None = None, team=None) -> Run:
+def start_run(
+    config: Config, run_dir: str | None = None, checkpoint: str | None = None, team: Team | None = None
+) -> Run:
     """Starts a new run.
 
     Args:
@@ -67,7 +70,9 @@ def start_run(config: Config, run_dir: str | None = None, checkpoint: str | None
     return Run(directory=directory, config=config, trainer=trainer)
 
 
-def resume_run(values: dict, run_dir: str | None = None, checkpoint: str | None = None, team=None) -> Run:
+def resume_run(
+    values: dict, run_dir: str | None = None, checkpoint: str | None = None, team: Team | None = None
+) -> Run:
     """Resumes a run at a checkpoint.
 
     Args:
@@ -105,7 +110,7 @@ def resume_run(values: dict, run_dir: str | None = None, checkpoint: str | None 
     return Run(directory=directory, config=config, trainer=trainer, resumed_from=resumed_from)
 
 
-def prepare_trainer(config: Config, team=None) -> Trainer:
+def prepare_trainer(config: Config, team: Team | None = None) -> Trainer:
     """Builds the trainer of a configuration, after it has chosen the number of threads that suits it.
 
     Args:

@@ -31,7 +31,7 @@ class Team:
         cluster: Cluster; None for one process. Then `agree` exchanges nothing.
     """
 
-    def __init__(self, strategy=None, cluster: Cluster | None = None):
+    def __init__(self, strategy: tf.distribute.Strategy | None = None, cluster: Cluster | None = None):
         self.strategy, self.cluster = strategy, cluster
         self._sum = tf.function(self._sum_over_processes, autograph=False, reduce_retracing=True)
 

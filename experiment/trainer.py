@@ -11,7 +11,9 @@ from experiment.checkpoints import model_variables, variable_name
 from experiment.metrics_file import Metrics
 from experiment.seeds import NOISE, TRAINING, batch_and_state_seeds, fold_in, stream
 from ntm.metrics import LOSSES, bits_per_sequence, hamming_distance
+from ntm.model import SequenceModel
 from ntm.options import check_choice, check_integer, check_number
+from tasks import Task
 from tasks.sampling import random_integers
 
 # The noise on the weights is a slice of a table, at a random offset below this number. New draws would double an
@@ -67,7 +69,16 @@ class Trainer:
     """
 
     def __init__(
-        self, model, task, optimizer, *, loss="sum", batch_size=1, weight_noise=0.0, clip_ratio=0.0, seed: int = 0
+        self,
+        model: SequenceModel,
+        task: Task,
+        optimizer: keras.optimizers.Optimizer,
+        *,
+        loss: str = "sum",
+        batch_size: int = 1,
+        weight_noise: float = 0.0,
+        clip_ratio: float = 0.0,
+        seed: int = 0,
     ):
         check_choice("loss", loss, LOSSES)
         check_integer("batch_size", batch_size, smallest=1)

@@ -198,13 +198,13 @@ def inverse_key_norms(keys):
     return _inverse_norms(keys, axis=-1)
 
 
-def pad_circularly(weightings, shift_range):
+def pad_circularly(weightings, shift_range: int):
     """[B, H, N] -> [B, H, N + 2S]. Every rotation by at most S is then a slice."""
     before = weightings[..., weightings.shape[-1] - shift_range :]
     return tf.concat([before, weightings, weightings[..., :shift_range]], axis=-1)
 
 
-def rotations(padded, offsets):
+def rotations(padded, offsets: int) -> list:
     """Weightings rotated by each offset from -S to +S.
 
     Args:

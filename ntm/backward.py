@@ -47,7 +47,7 @@ class LayerGradients(NamedTuple):
     head_values: tf.Tensor  # [C, B, P]
 
 
-def chunk_size(inputs):
+def chunk_size(inputs) -> int:
     """The number of steps per chunk for inputs [T, B, I]."""
     length, batch_size, _ = inputs.shape
     size = CHUNK_STEPS if batch_size is None else max(CHUNK_STEPS, CHUNK_ROWS // max(batch_size, 1))

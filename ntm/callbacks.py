@@ -28,7 +28,7 @@ class MemoryMap(keras.callbacks.Callback):
         ValueError: the model has no NTM or several, is subclassed, or calls its NTM twice. Raised after one batch.
     """
 
-    def __init__(self, inputs, directory, log_dir=None, answer_at=None):
+    def __init__(self, inputs, directory: str | Path, log_dir: str | Path | None = None, answer_at: int | None = None):
         super().__init__()
         self._inputs = tf.convert_to_tensor(inputs)[tf.newaxis]
         self._directory, self._log_dir, self._answer_at = Path(directory), log_dir, answer_at

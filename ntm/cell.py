@@ -10,7 +10,7 @@ from ntm.controller import CONTROLLERS, LSTMController
 from ntm.heads import Heads
 from ntm.memory import read_transposed, write_transposed
 from ntm.options import InitialValues, check_options, group_initial_values, serializable_options
-from ntm.state import LoopState, NTMState, StepRecord, StepWeights, random_state
+from ntm.state import LoopState, NTMState, Seed, StepRecord, StepWeights, random_state
 from ntm.tensors import flatten_vectors, select
 
 
@@ -47,20 +47,20 @@ class NTMCell(keras.layers.Layer):
 
     def __init__(
         self,
-        controller="lstm",
-        controller_units=100,
-        memory_locations=128,
-        memory_width=20,
-        read_heads=1,
-        write_heads=1,
-        shift_range=1,
-        output_reads=True,
-        heads_bias=True,
-        bounded_vectors=True,
-        smallest_strength=1.0,
-        initial_state="learned",
-        initial_values=None,
-        gradient_clip=0.0,
+        controller: str = "lstm",
+        controller_units: int = 100,
+        memory_locations: int = 128,
+        memory_width: int = 20,
+        read_heads: int = 1,
+        write_heads: int = 1,
+        shift_range: int = 1,
+        output_reads: bool = True,
+        heads_bias: bool = True,
+        bounded_vectors: bool = True,
+        smallest_strength: float = 1.0,
+        initial_state: str = "learned",
+        initial_values: InitialValues | dict | None = None,
+        gradient_clip: float = 0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -122,7 +122,7 @@ class NTMCell(keras.layers.Layer):
         return {**super().get_config(), **serializable_options(self.options)}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict):
         return cls(**group_initial_values(config))
 
     def build(self, input_shape):
@@ -130,17 +130,16 @@ class NTMCell(keras.layers.Layer):
         self.heads.build((None, self.controller_units))
         if self.options["initial_state"] == "learned":
             # Weightings are stored as logits. Whatever training does, they then stay positive and sum to 1.
-            names = [*NTMState._fields[:4], *(f"controller_{i}" for i in range(len(self.state_shapes.controller)))]
             values = self.options["initial_values"]
             rows = self.options["memory_locations"] if values.location_rows else 1
-            shapes = [(rows, self.memory_width), *self.state_shapes.flat()[1:]]
+            shapes = self.state_shapes._replace(memory=(rows, self.memory_width))
             initializers = {
                 "memory": keras.initializers.RandomNormal(stddev=values.memory_std),
                 "write_weightings": self._peaked,
             }
             self._initial = [
                 self.add_weight(name=f"initial_{name}", shape=shape, initializer=initializers.get(name, "zeros"))
-                for name, shape in zip(names, shapes)
+                for name, shape in zip(shapes.flat_names(), shapes.flat())
             ]
 
     def _peaked(self, shape, dtype=None):
@@ -148,7 +147,7 @@ class NTMCell(keras.layers.Layer):
         write_peak = self.options["initial_values"].write_peak
         return write_peak * tf.one_hot(tf.zeros(shape[0], tf.int32), shape[1], dtype=dtype)
 
-    def initial_state(self, batch_size, seed=None):
+    def initial_state(self, batch_size: int | tf.Tensor, seed: Seed | None = None) -> NTMState:
         """The NTMState before the first step.
 
         Args:
@@ -174,11 +173,11 @@ class NTMCell(keras.layers.Layer):
         """A seed that differs at every call, for a random initial state. None if the initial state is learned."""
         return self._seeds.next() if self.options["initial_state"] == "random" else None
 
-    def get_initial_state(self, batch_size):
+    def get_initial_state(self, batch_size: int | tf.Tensor) -> list:
         """The initial state in Keras's form, see `NTMState.to_keras`."""
         return self.initial_state(batch_size).to_keras()
 
-    def from_keras(self, tensors, seed=None):
+    def from_keras(self, tensors: list, seed: Seed | None = None) -> NTMState:
         """Makes an NTMState of Keras's tensors. Zeros become the initial state; a random one only with a `seed`."""
         *tensors, started = (self._in_loop_dtype(tensor) for tensor in tensors)
         shapes = self.state_shapes.flat()

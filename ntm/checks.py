@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 
-def check_shape(name, tensor, axes, **sizes):
+def check_shape(name: str, tensor, axes: str, **sizes):
     """Refuses a tensor of another shape. Unknown sizes are accepted.
 
     Args:
@@ -55,7 +55,7 @@ def _as_tensors(values):
     return [tf.cast(value, dtype) if isinstance(value, np.ndarray) else tf.convert_to_tensor(value) for value in values]
 
 
-def check_inputs(inputs, input_size=None, name="inputs"):
+def check_inputs(inputs, input_size: int | None = None, name: str = "inputs"):
     """Refuses inputs that are ragged or not [B, T, I]. `name` is the argument's name."""
     if isinstance(inputs, tf.RaggedTensor):
         raise ValueError(
@@ -85,7 +85,7 @@ def check_steps(steps, inputs):
     return steps
 
 
-def check_state(state, expected, batch_size):
+def check_state(state, expected, batch_size: int | None):
     """Refuses an initial state of the wrong structure or with wrong shapes.
 
     Args:
@@ -110,13 +110,13 @@ def check_state(state, expected, batch_size):
             )
 
 
-def check_state_type(state, expected):
+def check_state_type(state, expected: type):
     """Raises ValueError unless an initial state is of the type `expected`."""
     if not isinstance(state, expected):
         raise ValueError(f"initial_state must be of type {expected.__name__}, not {type(state).__name__}")
 
 
-def check_keras_state(tensors, sizes, batch_size, name):
+def check_keras_state(tensors: list, sizes: list, batch_size: int | None, name: str):
     """Refuses a state in Keras's form that does not hold a tensor [B, size] for each size.
 
     Args:

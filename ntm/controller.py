@@ -28,7 +28,7 @@ class Controller(keras.layers.Layer, abc.ABC):
     # back, and `activate` does not use it.
     state_sizes = ()
 
-    def __init__(self, units, recurrent_std=0.1, **kwargs):
+    def __init__(self, units: int, recurrent_std: float = 0.1, **kwargs):
         super().__init__(**kwargs)
         self.units, self.recurrent_std = units, recurrent_std
 
@@ -69,7 +69,7 @@ class Controller(keras.layers.Layer, abc.ABC):
             The gradient of the pre-activations, and a list of the gradients of state[1:].
         """
 
-    def build(self, input_size, reads_size):
+    def build(self, input_size: int, reads_size: int):
         """Makes the weights for inputs [B, input_size] and flattened read vectors [B, reads_size]."""
         width = self.gates * self.units
         fed_back_size = reads_size + sum(self.state_sizes[:1])
@@ -92,7 +92,7 @@ class Controller(keras.layers.Layer, abc.ABC):
         """The row that the weights multiply: inputs [..., I], reads [..., R*W] and, if recurrent, the last output."""
         return tf.concat([inputs, reads, *state[:1]], axis=-1)
 
-    def split_fed_back(self, fed_back, reads_size):
+    def split_fed_back(self, fed_back, reads_size: int):
         """Cuts the part of a row that comes from the previous step, [..., R*W (+ U)], into reads and state[:1]."""
         reads, *state = tf.split(fed_back, [reads_size, *self.state_sizes[:1]], axis=-1)
         return reads, state
@@ -121,7 +121,7 @@ class LSTMController(Controller):
 
     gates = 4
 
-    def __init__(self, units, forget_bias=0.0, **kwargs):
+    def __init__(self, units: int, forget_bias: float = 0.0, **kwargs):
         super().__init__(units, **kwargs)
         self.forget_bias = forget_bias
         self.state_sizes = (units, units)

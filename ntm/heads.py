@@ -46,14 +46,14 @@ class Heads(keras.layers.Layer):
 
     def __init__(
         self,
-        memory_width,
-        read_heads,
-        write_heads,
-        shift_range,
-        bounded_vectors=True,
-        smallest_strength=1.0,
-        use_bias=True,
-        initial_values=None,
+        memory_width: int,
+        read_heads: int,
+        write_heads: int,
+        shift_range: int,
+        bounded_vectors: bool = True,
+        smallest_strength: float = 1.0,
+        use_bias: bool = True,
+        initial_values: InitialValues | dict | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)

@@ -9,6 +9,7 @@ from ntm.cell import NTMCell
 from ntm.checks import check_inputs, check_keras_state, check_mask, check_state
 from ntm.compiled import CompiledUnroll
 from ntm.options import group_initial_values, serializable_options
+from ntm.state import NTMState, Seed
 from ntm.unroll import trace
 
 _CELL_OPTIONS = inspect.signature(NTMCell).parameters.keys() - {"kwargs"}
@@ -43,7 +44,13 @@ class NTMLayer(keras.layers.RNN):
     """
 
     def __init__(
-        self, units=100, return_sequences=False, return_state=False, go_backwards=False, stateful=False, **options
+        self,
+        units: int = 100,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        **options,
     ):
         cell_options = {name: options.pop(name) for name in _CELL_OPTIONS & options.keys()}
         dtype = options.get("dtype")
@@ -102,7 +109,7 @@ class NTMLayer(keras.layers.RNN):
         outputs = results.outputs if self.return_sequences else results.last_output
         return (outputs, *results.states) if self.return_state else outputs
 
-    def initial_state(self, batch_size, seed=None):
+    def initial_state(self, batch_size: int | tf.Tensor, seed: Seed | None = None) -> NTMState:
         """The NTMState before the first step of a layer that is built. Arguments as for `NTMCell.initial_state`."""
         return self.cell.initial_state(batch_size, seed)
 
@@ -131,5 +138,5 @@ class NTMLayer(keras.layers.RNN):
         return {**config, "units": units, **{name: getattr(self, name) for name in names}, **options}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: dict, custom_objects: dict | None = None):
         return cls(**group_initial_values(config))

@@ -44,10 +44,10 @@ class LSTM(SequenceModel):
 
     def __init__(
         self,
-        output_size,
-        controller_units=256,
-        controller_layers=3,
-        forget_bias=1.0,
+        output_size: int,
+        controller_units: int = 256,
+        controller_layers: int = 3,
+        forget_bias: float = 1.0,
         name=None,
         dtype=None,
         trainable=True,

@@ -66,7 +66,12 @@ class SequenceCrossEntropy(keras.losses.Loss):
         ValueError: `reduction` is none of these; or targets, logits or `sample_weight` have the wrong shape.
     """
 
-    def __init__(self, name="sequence_cross_entropy", reduction="sum_over_batch_size", dtype=None):
+    def __init__(
+        self,
+        name: str = "sequence_cross_entropy",
+        reduction: str | None = "sum_over_batch_size",
+        dtype: str | None = None,
+    ):
         if reduction not in ("sum_over_batch_size", "sum", "none", None):
             raise ValueError(f"reduction={reduction!r} must be 'sum_over_batch_size', 'sum' or 'none'")
         super().__init__(name=name, reduction=reduction, dtype=dtype)
@@ -104,7 +109,7 @@ class SequenceMean(keras.metrics.Mean, abc.ABC):
         ValueError: targets, logits or `sample_weight` have the wrong shape.
     """
 
-    def __init__(self, name, dtype=None):
+    def __init__(self, name: str, dtype: str | None = None):
         super().__init__(name=name, dtype=dtype)
         self._direction = "down"  # EarlyStopping and ModelCheckpoint read here that less is better
 
@@ -139,7 +144,7 @@ class HammingDistance(SequenceMean):
 
     cost = staticmethod(hamming_distance)
 
-    def __init__(self, name="hamming_distance", dtype=None):
+    def __init__(self, name: str = "hamming_distance", dtype: str | None = None):
         super().__init__(name=name, dtype=dtype)
 
 
@@ -149,7 +154,7 @@ class BitsPerSequence(SequenceMean):
 
     cost = staticmethod(bits_per_sequence)
 
-    def __init__(self, name="bits_per_sequence", dtype=None):
+    def __init__(self, name: str = "bits_per_sequence", dtype: str | None = None):
         super().__init__(name=name, dtype=dtype)
 
 

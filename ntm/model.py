@@ -10,7 +10,7 @@ from ntm.cell import NTMCell
 from ntm.checks import check_inputs, check_mask, check_state, check_state_type, check_steps
 from ntm.compiled import CompiledUnroll
 from ntm.options import check_boolean, check_integer, group_initial_values, serializable_options
-from ntm.state import NTMState
+from ntm.state import NTMState, Seed
 from ntm.unroll import trace, unroll
 
 
@@ -61,7 +61,7 @@ class SequenceModel(keras.Model, abc.ABC):
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.options["output_size"])
 
-    def initial_state(self, batch_size, seed=None):
+    def initial_state(self, batch_size: int | tf.Tensor, seed: Seed | None = None):
         """The state before the first step, of the model's `state_type`.
 
         Args:
@@ -75,7 +75,9 @@ class SequenceModel(keras.Model, abc.ABC):
             raise ValueError("the model has no weights yet: call it once, or build it")
         return self._initial_state(batch_size, seed)
 
-    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+    def predict(
+        self, x, batch_size: int | None = None, verbose="auto", steps: int | None = None, callbacks: list | None = None
+    ):
         """As `keras.Model.predict`. A single batch without a progress bar takes a shorter way to the same result.
 
         Keras makes a data pipeline for each call, which takes longer than to run 100 sequences.
@@ -127,7 +129,9 @@ class NTM(SequenceModel):
     state_type = NTMState
     cell_class = NTMCell  # a subclass of NTM may have a cell of another class
 
-    def __init__(self, output_size, output_bias=True, name=None, dtype=None, trainable=True, **cell_options):
+    def __init__(
+        self, output_size: int, output_bias: bool = True, name=None, dtype=None, trainable=True, **cell_options
+    ):
         super().__init__(name=name, dtype=dtype, trainable=trainable)
         check_integer("output_size", output_size, smallest=1)
         check_boolean("output_bias", output_bias)
@@ -147,7 +151,7 @@ class NTM(SequenceModel):
         return {**super().get_config(), **serializable_options(self.options)}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict):
         return cls(**group_initial_values(config))
 
     def build(self, input_shape):

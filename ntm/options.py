@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import numbers
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -48,7 +49,7 @@ class InitialValues:
                 check_number(name, value, smallest=0 if name.endswith("_std") else -math.inf)
 
     @classmethod
-    def of(cls, values):
+    def of(cls, values: "InitialValues | dict | None") -> "InitialValues":
         """Makes InitialValues from InitialValues, from a dict in a Keras config, or from None (the defaults).
 
         Raises:
@@ -59,7 +60,7 @@ class InitialValues:
         return values if isinstance(values, cls) else cls(**(values or {}))
 
 
-def group_initial_values(config):
+def group_initial_values(config: dict) -> dict:
     """Moves the initial values of a Keras config into one dict under `initial_values`.
 
     Models that were saved before InitialValues existed have a separate key for each initial value.
@@ -71,12 +72,12 @@ def group_initial_values(config):
     return {**others, "initial_values": {name: config[name] for name in names}}
 
 
-def serializable_options(options):
+def serializable_options(options: dict) -> dict:
     """The options for a Keras config, with the InitialValues as a dict."""
     return {**options, "initial_values": dataclasses.asdict(options["initial_values"])}
 
 
-def check_options(options):
+def check_options(options: dict):
     """Checks that every option is in its range.
 
     Args:
@@ -101,7 +102,7 @@ def check_options(options):
         check_number(name, options[name], smallest=0)
 
 
-def check_integer(name, value, smallest=-math.inf):
+def check_integer(name: str, value, smallest: float = -math.inf):
     """Raises ValueError unless the value of the option `name` is an integer and at least `smallest`."""
     if _is_boolean(value) or not isinstance(value, numbers.Integral):
         raise ValueError(f"{name}={value!r} must be an integer")
@@ -109,7 +110,7 @@ def check_integer(name, value, smallest=-math.inf):
         raise ValueError(f"{name}={value} must be at least {smallest}")
 
 
-def check_number(name, value, smallest=-math.inf):
+def check_number(name: str, value, smallest: float = -math.inf):
     """Raises ValueError unless the value of the option `name` is a finite number and at least `smallest`."""
     if _is_boolean(value) or not isinstance(value, numbers.Real):
         raise ValueError(f"{name}={value!r} must be a number")
@@ -119,13 +120,13 @@ def check_number(name, value, smallest=-math.inf):
         raise ValueError(f"{name}={value} must be at least {smallest}")
 
 
-def check_boolean(name, value):
+def check_boolean(name: str, value):
     """Raises ValueError unless the value of the option `name` is True or False."""
     if not _is_boolean(value):
         raise ValueError(f"{name}={value!r} must be True or False")
 
 
-def check_choice(name, value, choices):
+def check_choice(name: str, value, choices: Iterable):
     """Raises ValueError unless the value of the option `name` is one of `choices`, which are strings."""
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name}={value!r} must be one of {', '.join(map(repr, choices))}")

@@ -72,7 +72,7 @@ def _as_arrays(value):
     return array[()]  # a number if there are no axes
 
 
-def to_png(figure):
+def to_png(figure: Figure) -> bytes:
     """The bytes of a PNG file of a Figure, at 100 dots per inch."""
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=100)
@@ -80,7 +80,9 @@ def to_png(figure):
 
 
 @_takes_tensors
-def memory_map(write_weightings, read_weightings, answer_at=None, title="Memory location map"):
+def memory_map(
+    write_weightings, read_weightings, answer_at: int | None = None, title: str = "Memory location map"
+) -> Figure:
     """Where the heads are, step by step: a green line for each write head, a red line for each read head.
 
     Time runs to the right, locations run down. Only the locations of `visited` are drawn.
@@ -140,7 +142,7 @@ def visited(*weightings):
 
 
 @_takes_tensors
-def sequence(inputs, targets, outputs, mask):
+def sequence(inputs, targets, outputs, mask) -> Figure:
     """Inputs, targets, outputs and wrong bits of one sequence.
 
     Args:
@@ -172,7 +174,7 @@ def sequence(inputs, targets, outputs, mask):
 
 
 @_takes_tensors
-def memory_use(inputs, add_vectors, write_weightings, outputs, read_vectors, read_weightings):
+def memory_use(inputs, add_vectors, write_weightings, outputs, read_vectors, read_weightings) -> Figure:
     """Figure 6 of Graves et al. (2014): the vectors that a head wrote beside the vectors that a head read.
 
     Args:
@@ -210,7 +212,9 @@ def memory_use(inputs, add_vectors, write_weightings, outputs, read_vectors, rea
 
 
 @_takes_tensors
-def addressing(title, *, previous, content, gated, shifted, weighting, gate, shifts, sharpness):
+def addressing(
+    title: str, *, previous, content, gated, shifted, weighting, gate: float, shifts, sharpness: float
+) -> Figure:
     """One head's addressing at one step, Figure 2 of Graves et al. (2014), as a row of plots.
 
     Args:
@@ -241,7 +245,7 @@ def addressing(title, *, previous, content, gated, shifted, weighting, gate, shi
 
 
 @_takes_tensors
-def panels(values):
+def panels(values: dict) -> Figure:
     """Small plots side by side: what an equation takes and what it returns.
 
     Args:
@@ -270,7 +274,7 @@ def panels(values):
 
 
 @_takes_tensors
-def moment(write_weightings, read_weightings, answer_at, step, heads):
+def moment(write_weightings, read_weightings, answer_at: int | None, step: int, heads: dict) -> Figure:
     """The memory map with a line at one step, and below it the addressing of some heads at this step.
 
     Args:
@@ -315,7 +319,7 @@ def _draw_addressing(figure, title, *, previous, content, gated, shifted, weight
 
 
 @_takes_tensors
-def generalisation(examples):
+def generalisation(examples: list[Example]) -> Figure:
     """Targets above outputs at several lengths, as in Figure 4 of Graves et al. (2014).
 
     Args:
@@ -342,7 +346,7 @@ def generalisation(examples):
 
 
 @_takes_tensors
-def errors_by_length(lengths, wrong_bits, trained):
+def errors_by_length(lengths, wrong_bits, trained: int) -> Figure:
     """Wrong bits per sequence against the length of the sequence.
 
     Args:
@@ -367,7 +371,7 @@ def errors_by_length(lengths, wrong_bits, trained):
 
 
 @_takes_tensors
-def learning_curves(sequences, loss, hamming_distance, solved=None):
+def learning_curves(sequences, loss, hamming_distance, solved: int | None = None) -> Figure:
     """Loss and Hamming distance against training sequences.
 
     Args:
@@ -396,7 +400,7 @@ def learning_curves(sequences, loss, hamming_distance, solved=None):
 
 
 @_takes_tensors
-def learning_of_heads(frames, answer_at=None):
+def learning_of_heads(frames: list[Frame], answer_at: int | None = None) -> FuncAnimation:
     """The memory maps of one sequence at several moments of training, as an animation.
 
     Every frame shows the locations that the heads visit in the last frame.
@@ -428,7 +432,7 @@ def learning_of_heads(frames, answer_at=None):
 
 
 @_takes_tensors
-def convergence(curves, solved):
+def convergence(curves: list, solved: list) -> Figure:
     """Wrong bits against training sequences: a thin line for every seed, the median and the quartiles.
 
     Args:
@@ -463,7 +467,7 @@ def convergence(curves, solved):
 
 
 @_takes_tensors
-def results(curves):
+def results(curves: dict) -> Figure:
     """Bits per sequence against training sequences: one plot per task, one colour per model, one line per seed.
 
     Args:
@@ -499,7 +503,7 @@ def results(curves):
 
 
 @_takes_tensors
-def costs(curves, published, *, limits, xlabel):
+def costs(curves: dict, published: dict, *, limits: tuple, xlabel: str) -> Figure:
     """Bits per sequence: a line for each trained network, and hollow circles for published values.
 
     Args:
@@ -531,7 +535,7 @@ def costs(curves, published, *, limits, xlabel):
 
 
 @_takes_tensors
-def predictions(rows):
+def predictions(rows: dict) -> Figure:
     """Figure 14 of Graves et al. (2014): rows of probabilities over the steps of one sequence.
 
     Args:
@@ -552,7 +556,7 @@ def predictions(rows):
 
 
 @_takes_tensors
-def write_locations(fitted, write_weightings, read_weightings):
+def write_locations(fitted, write_weightings, read_weightings) -> Figure:
     """Figure 17 of Graves et al. (2014): where the vectors of priority sort are written and read.
 
     Args:

@@ -42,7 +42,7 @@ def recipe_initial_values():
     return InitialValues(**COPY_INITIAL_VALUES)
 
 
-def rmsprop(*, learning_rate, decay_steps=None, **options):
+def rmsprop(*, learning_rate: float, decay_steps: int | None = None, **options) -> keras.optimizers.RMSprop:
     """RMSprop with a learning rate that decays.
 
     Args:

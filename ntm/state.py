@@ -3,11 +3,14 @@
 The state has three types: NTMState for callers, LoopState inside the loops, StateGradients in the backward pass.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from ntm.addressing import inverse_location_norms
+
+Seed = tf.Tensor | Sequence[int]  # two integers
 
 
 class NTMState(NamedTuple):
@@ -34,6 +37,11 @@ class NTMState(NamedTuple):
     def flat(self):
         """The inverse of `from_flat`: a list of tensors."""
         return [self.memory, self.read_weightings, self.write_weightings, self.read_vectors, *self.controller]
+
+    def flat_names(self):
+        """The names of the tensors in `flat`."""
+        controller = [f"controller_{i}" for i in range(len(self.controller))]
+        return ["memory", "read_weightings", "write_weightings", "read_vectors", *controller]
 
     def to_keras(self):
         """The state in Keras's form: a list of tensors [B, size], one for each of the cell's `state_size`.
@@ -153,7 +161,7 @@ class StepsResults(NamedTuple):
     final_state: NTMState
 
 
-def random_state(shapes, batch_size, seed, dtype):
+def random_state(shapes: NTMState, batch_size: int | tf.Tensor, seed: Seed, dtype: str) -> NTMState:
     """The initial state of the reference, camigord/Neural-Turing-Machine.
 
     It is drawn anew for each sequence. Its weightings do not sum to 1.

@@ -16,12 +16,12 @@ def leading_size(tensor):
     return tensor.shape[0] or tf.shape(tensor)[0]
 
 
-def pad_with_zeros(tensor, padding):
+def pad_with_zeros(tensor, padding: int | tf.Tensor):
     """Appends `padding` zeros to a tensor's first axis. None stays None."""
     return None if tensor is None else tf.pad(tensor, [[0, padding], *[[0, 0]] * (tensor.shape.rank - 1)])
 
 
-def cut(structure, start, length):
+def cut(structure, start: int | tf.Tensor, length: int):
     """tensor[start : start + length] for every tensor. The start may be a tensor that XLA does not know beforehand."""
 
     def cut_tensor(tensor):
@@ -36,7 +36,7 @@ def merge_steps_and_batch(structure):
     return tf.nest.map_structure(lambda tensor: tf.reshape(tensor, [-1, *tensor.shape[2:]]), structure)
 
 
-def split_steps_and_batch(structure, steps):
+def split_steps_and_batch(structure, steps: int | tf.Tensor):
     """[C*B, ...] -> [C, B, ...] for every tensor, where C is `steps`."""
     return tf.nest.map_structure(lambda tensor: tf.reshape(tensor, [steps, -1, *tensor.shape[1:]]), structure)
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 import tensorflow as tf
 
 from tasks.layout import at_steps, channels, place
-from tasks.sampling import random_integers, random_vectors, split_seed
+from tasks.sampling import Seed, random_integers, random_vectors, split_seed
 from tasks.task import Batch, Task, option
 
 BITS, VECTORS = 6, 3  # bits per vector, vectors per item
@@ -40,10 +40,10 @@ class AssociativeRecall(Task):
     output_size: ClassVar[int] = BITS
     report_sizes: ClassVar[tuple] = ((2,), (6,), (8,), (10,), (12,), (16,), (20,))
 
-    def num_steps(self, items):
+    def num_steps(self, items: int | tf.Tensor) -> int | tf.Tensor:
         return (VECTORS + 1) * (items + 2)
 
-    def sequences(self, seed, batch_size, size, padded_size):
+    def sequences(self, seed: Seed, batch_size: int, size: tuple, padded_size: tuple) -> Batch:
         (items,), (padded_items,) = size, padded_size
         vectors_seed, query_seed = split_seed(seed, 2)
         vectors = random_vectors(vectors_seed, batch_size, items * VECTORS, padded_items * VECTORS, BITS)

@@ -6,7 +6,7 @@ from typing import ClassVar
 import tensorflow as tf
 
 from tasks.layout import answer, at_steps, channels, place
-from tasks.sampling import random_vectors
+from tasks.sampling import Seed, random_vectors
 from tasks.task import Batch, Task, option
 
 BITS = 8  # per vector
@@ -42,10 +42,10 @@ class CopyTask(Task):
     def output_size(self):
         return self.input_size if self.every_step else BITS
 
-    def num_steps(self, length):
+    def num_steps(self, length: int | tf.Tensor) -> int | tf.Tensor:
         return 2 * length + 2
 
-    def sequences(self, seed, batch_size, size, padded_size):
+    def sequences(self, seed: Seed, batch_size: int, size: tuple, padded_size: tuple) -> Batch:
         (length,), (padded_length,) = size, padded_size
         vectors = random_vectors(seed, batch_size, length, padded_length, BITS)
         num_steps, padded_steps = self.num_steps(length), self.num_steps(padded_length)

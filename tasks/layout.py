@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 
-def at_steps(chosen, batch_size, value=1.0):
+def at_steps(chosen, batch_size: int, value: float | tf.Tensor = 1.0):
     """A channel that is `value` at the chosen steps and 0 elsewhere.
 
     Args:
@@ -22,7 +22,7 @@ def channels(*parts):
     return tf.concat([part if part.shape.rank == 3 else part[..., tf.newaxis] for part in parts], axis=-1)
 
 
-def place(vectors, start, num_steps):
+def place(vectors, start: int, num_steps: int):
     """Places vectors [B, K, C] at the steps from `start` to `start` + K - 1: [B, num_steps, C], zeros elsewhere."""
     return tf.pad(vectors, [[0, 0], [start, num_steps - start - vectors.shape[1]], [0, 0]])
 

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tasks.layout import at_steps, channels
-from tasks.sampling import random_integers, split_seed
+from tasks.sampling import Seed, random_integers, split_seed
 from tasks.task import Batch, Task, option
 
 # Beta(1/2, 1/2) by its inverse CDF, sin(pi u / 2)^2 with u uniform; tabulated so that eager and compiled code agree.
@@ -47,10 +47,10 @@ class NGrams(Task):
         if not 1 <= self.context <= 10:  # the estimator holds 2^k counts for every step
             raise ValueError(f"context={self.context} must be from 1 to 10")
 
-    def num_steps(self, length):
+    def num_steps(self, length: int | tf.Tensor) -> int | tf.Tensor:
         return length
 
-    def sequences(self, seed, batch_size, size, padded_size):
+    def sequences(self, seed: Seed, batch_size: int, size: tuple, padded_size: tuple) -> Batch:
         (length,), (padded_length,) = size, padded_size
         table_seed, draws_seed = split_seed(seed, 2)
         contexts = 2**self.context
@@ -79,13 +79,13 @@ class NGrams(Task):
             answer_at=tf.constant(0),
         )
 
-    def optimal_bits(self, batch):
+    def optimal_bits(self, batch: Batch) -> tf.Tensor:
         """The cost in bits of the best estimator that does not know the table: [B]."""
         predicted = self.optimal_predictions(batch.targets, batch.mask)
         probability = tf.where(batch.targets[..., 0] > 0, predicted, 1 - predicted)
         return -tf.reduce_sum(tf.math.log(probability) * batch.mask, axis=1) / math.log(2)
 
-    def optimal_predictions(self, targets, mask):
+    def optimal_predictions(self, targets: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         """The predictions of the best estimator that does not know the table, as probabilities of a 1: [B, T].
 
         It predicts 1 with probability (N1 + 1/2) / (N1 + N0 + 1). N1 and N0 count the ones and the zeros that followed

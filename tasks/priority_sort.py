@@ -6,7 +6,7 @@ from typing import ClassVar
 import tensorflow as tf
 
 from tasks.layout import answer, at_steps, channels, place
-from tasks.sampling import random_integers, random_vectors, split_seed
+from tasks.sampling import Seed, random_integers, random_vectors, split_seed
 from tasks.task import Batch, Task, option
 
 BITS = 8  # per vector
@@ -48,10 +48,10 @@ class PrioritySort(Task):
     def smallest(self):
         return self.highest
 
-    def num_steps(self, length):
+    def num_steps(self, length: int | tf.Tensor) -> int | tf.Tensor:
         return length + 1 + self.highest
 
-    def sequences(self, seed, batch_size, size, padded_size):
+    def sequences(self, seed: Seed, batch_size: int, size: tuple, padded_size: tuple) -> Batch:
         (length,), (padded_length,) = size, padded_size
         vectors_seed, priorities_seed = split_seed(seed, 2)
         vectors = random_vectors(vectors_seed, batch_size, length, padded_length, BITS)

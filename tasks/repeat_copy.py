@@ -7,7 +7,7 @@ from typing import ClassVar
 import tensorflow as tf
 
 from tasks.layout import answer, at_steps, channels, place
-from tasks.sampling import random_vectors
+from tasks.sampling import Seed, random_vectors
 from tasks.task import Batch, Task, option
 
 BITS = 8  # per vector
@@ -45,10 +45,10 @@ class RepeatCopy(Task):
     output_size: ClassVar[int] = BITS + 1
     report_sizes: ClassVar[tuple] = ((10, 10), (20, 10), (10, 20))
 
-    def num_steps(self, length, repeats):
+    def num_steps(self, length: int | tf.Tensor, repeats: int | tf.Tensor) -> int | tf.Tensor:
         return length * (repeats + 1) + 3
 
-    def sequences(self, seed, batch_size, size, padded_size):
+    def sequences(self, seed: Seed, batch_size: int, size: tuple, padded_size: tuple) -> Batch:
         (length, repeats), (padded_length, _) = size, padded_size
         vectors = random_vectors(seed, batch_size, length, padded_length, BITS)
         num_steps, padded_steps = self.num_steps(length, repeats), self.num_steps(*padded_size)

@@ -1,22 +1,26 @@
 """Random numbers of a batch, the same in eager, graph and compiled code."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
+
+Seed = tf.Tensor | Sequence[int]  # two integers
 
 # Only this generator draws the same integers in eager, graph and compiled code. Its floats differ between them.
 _GENERATOR = "philox"
 
 
-def split_seed(seed, number):
+def split_seed(seed: Seed, number: int) -> list:
     """Derives independent seeds from one: a list of `number` seeds, each [2]."""
     return tf.unstack(tf.random.split(seed, number, alg=_GENERATOR))
 
 
-def random_integers(shape, seed, smallest, largest):
+def random_integers(shape: list, seed: Seed, smallest: int, largest: int | tf.Tensor) -> tf.Tensor:
     """Draws integers uniformly from `smallest` to `largest`, both included: int32 of the given shape."""
     return tf.random.stateless_uniform(shape, seed, smallest, largest + 1, tf.int32, alg=_GENERATOR)
 
 
-def random_vectors(seed, batch_size, number, padded_number, bits):
+def random_vectors(seed: Seed, batch_size: int, number: int | tf.Tensor, padded_number: int, bits: int) -> tf.Tensor:
     """Draws vectors of random bits.
 
     Args:

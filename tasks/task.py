@@ -6,7 +6,7 @@ from typing import ClassVar, NamedTuple
 
 import tensorflow as tf
 
-from tasks.sampling import random_integers, split_seed
+from tasks.sampling import Seed, random_integers, split_seed
 
 MAX_STEPS = 2**22  # length limit of a sequence: exceeds any machine's memory, and is well within the range of int32
 
@@ -21,7 +21,7 @@ class Batch(NamedTuple):
     answer_at: tf.Tensor  # scalar, int32: the step at which the answer begins
 
 
-def option(default, text):
+def option(default: int | float | bool, text: str):
     """A field of a task that becomes an option of train.py.
 
     Args:
@@ -61,7 +61,7 @@ class Task(abc.ABC):
             raise ValueError(f"{bounds}: sequences have {self.num_steps(*self.largest)} steps, more than {MAX_STEPS}")
 
     @abc.abstractmethod
-    def num_steps(self, *size):
+    def num_steps(self, *size: int | tf.Tensor) -> int | tf.Tensor:
         """The number of steps of a sequence.
 
         Args:
@@ -72,7 +72,7 @@ class Task(abc.ABC):
         """
 
     @abc.abstractmethod
-    def sequences(self, seed, batch_size, size, padded_size) -> Batch:
+    def sequences(self, seed: Seed, batch_size: int, size: tuple, padded_size: tuple) -> Batch:
         """Makes a batch of sequences of one size.
 
         Args:
@@ -82,7 +82,7 @@ class Task(abc.ABC):
             padded_size: a tuple of Python integers. T is `num_steps(*padded_size)`.
         """
 
-    def optimal_bits(self, batch: Batch):
+    def optimal_bits(self, batch: Batch) -> tf.Tensor:
         """The lowest achievable cost of each sequence, in bits: [B]. It is 0 unless a subclass overrides this."""
         return tf.zeros_like(batch.mask[:, 0])
 
@@ -110,7 +110,9 @@ class Task(abc.ABC):
         """The sizes at which train.py and evaluate.py measure errors by default."""
         return (self.largest,)
 
-    def batch(self, seed, batch_size: int, size=None, padded_size: tuple | None = None) -> Batch:
+    def batch(
+        self, seed: Seed, batch_size: int, size: tuple | tf.Tensor | int | None = None, padded_size: tuple | None = None
+    ) -> Batch:
         """Makes the batch that a seed determines. It is the same in eager, graph and compiled code.
 
         Args:
