@@ -36,7 +36,7 @@ def main(argv=None) -> int:
     for name in NETWORKS:
         path = directory / name / "browser.js"
         path.parent.mkdir(parents=True, exist_ok=True)
-        atomic.write_file(path, exported(name, load_run(PRETRAINED / name)[1]).encode())
+        atomic.write_file(path, exported(name, load_run(PRETRAINED / name).model).encode())
         say(str(path))
     return 0
 

@@ -1,11 +1,12 @@
 """The paper's pictures of single sequences: Figures 4 to 6, 8, 9, 12 and 14 to 17."""
 
 import functools
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.paper_runs import NTMS
+from benchmarks.paper_runs import NTMS, Runs
 from experiment.evaluation import Evaluator, size_text
 from experiment.observation import Observer
 from experiment.seeds import PICTURES, REPORT, stream
@@ -14,7 +15,7 @@ from ntm import plots
 COPY_LENGTHS = (10, 20, 30, 50, 120)
 
 
-def copy_beyond(runs, sequences, *, models=NTMS):
+def copy_beyond(runs: Runs, sequences: int, *, models=NTMS):
     """Figures 4 and 5: copies of lengths up to six times the longest one in training."""
     task, network = runs.network("copy", models)
     evaluator = Evaluator(network, task, (max(COPY_LENGTHS),), sequences, stream(0, REPORT))
@@ -24,23 +25,33 @@ def copy_beyond(runs, sequences, *, models=NTMS):
     return _answers(task, network, [(length,) for length in COPY_LENGTHS])
 
 
-def repeat_copy_beyond(runs, sequences):
+def repeat_copy_beyond(runs: Runs, sequences: int):
     """Figure 8: repeat copy with twice the largest length of training, and with twice the largest number of repeats."""
     task, network = runs.network("repeat-copy")
     sizes = (20, 10), (10, 20)
     for size in sizes:
-        exact, markers = count_repetitions(task, network, size, sequences)
+        found = count_repetitions(task, network, size, sequences)
         size_name = size_text(size)
-        print(f"{size_name}, {sequences} sequences: sequences with an exact copy in each repetition: {exact.tolist()}")
+        print(
+            f"{size_name}, {sequences} sequences: sequences with an exact copy in each repetition: "
+            f"{found.exact.tolist()}"
+        )
         print(
             f"{size_name}, {sequences} sequences: sequences with an end marker after each repetition: "
-            f"{markers.tolist()}"
+            f"{found.markers.tolist()}"
         )
     return _answers(task, network, sizes)
 
 
+class Repetitions(NamedTuple):
+    """For each repetition, the number of sequences in which it is right."""
+
+    exact: np.ndarray  # [repeats], integers: sequences with exact bits in the repetition
+    markers: np.ndarray  # [repeats], integers: sequences with an end marker after the repetition
+
+
 def count_repetitions(task, model, size: tuple, sequences: int):
-    """Counts, for each repetition, the sequences with exact bits and the sequences with an end marker after it.
+    """Counts the sequences in which each repetition is right.
 
     Args:
         task: RepeatCopy.
@@ -49,7 +60,7 @@ def count_repetitions(task, model, size: tuple, sequences: int):
         sequences: the number of sequences.
 
     Returns:
-        Two integer arrays [repeats].
+        Repetitions.
     """
     length, repeats = size
     batch = task.batch(stream(0, REPORT), sequences, size, size)
@@ -59,10 +70,10 @@ def count_repetitions(task, model, size: tuple, sequences: int):
     says, wants = logits[:, answer] > 0, batch.targets.numpy()[:, answer] > 0.5
     wrong = (says != wants)[:, : length * repeats, :-1].reshape(sequences, repeats, -1)
     markers = says[:, length::length, -1]
-    return (~wrong.any(axis=2)).sum(axis=0), markers.sum(axis=0)
+    return Repetitions(exact=(~wrong.any(axis=2)).sum(axis=0), markers=markers.sum(axis=0))
 
 
-def memory_use(runs, sequences, *, task, size, parts_at_answer):
+def memory_use(runs: Runs, sequences: int, *, task: str, size: tuple, parts_at_answer: bool):
     """Figures 6, 9, 12 and 15: what the first head of each kind writes and reads, and where.
 
     Args:
@@ -82,16 +93,28 @@ def memory_use(runs, sequences, *, task, size, parts_at_answer):
     )
 
 
-def ngrams_memory_use(runs, sequences):
+def ngrams_memory_use(runs: Runs, sequences: int):
     """Figure 15: whether the heads return to one place for each context."""
     task, network = runs.network("ngrams")
     batch = task.batch(stream(0, REPORT), min(sequences, 100))
     bits = batch.targets.numpy()[..., 0].astype(int)  # [B, T]
-    weightings = _states(network, batch.inputs, lambda state: (state.read_weightings, state.write_weightings))
-    for kind, values in zip(("read", "write"), weightings):
-        same, other = context_overlap(bits, values[:, :, 0], task.context)
-        print(f"overlap of {kind} weightings after the same context: {same:.3f}, after another context: {other:.3f}")
+    weightings = _states(
+        network, batch.inputs, lambda state: {"read": state.read_weightings, "write": state.write_weightings}
+    )
+    for kind, values in weightings.items():
+        overlap = context_overlap(bits, values[:, :, 0], task.context)
+        print(
+            f"overlap of {kind} weightings after the same context: {overlap.related:.3f}, after another context: "
+            f"{overlap.others:.3f}"
+        )
     return memory_use(runs, sequences, task="ngrams", size=task.largest, parts_at_answer=False)
+
+
+class Overlap(NamedTuple):
+    """Mean cosines between the weightings of a head at two steps, numbers from 0 to 1."""
+
+    related: float  # over the pairs of steps that have something in common
+    others: float  # over other pairs
 
 
 def context_overlap(bits, weightings, context: int):
@@ -103,8 +126,7 @@ def context_overlap(bits, weightings, context: int):
         context: the number of bits of a context.
 
     Returns:
-        Two numbers from 0 to 1: the mean cosine between the weightings of two steps, first for pairs of steps with the
-        same context, then for all other pairs.
+        Overlap. Steps with the same context are related.
     """
     steps = range(context, bits.shape[1])
     contexts = np.stack([bits[:, t - context : t] @ 2 ** np.arange(context) for t in steps], axis=1)
@@ -112,10 +134,10 @@ def context_overlap(bits, weightings, context: int):
     overlap = directions @ directions.transpose(0, 2, 1)
     same = contexts[:, :, np.newaxis] == contexts[:, np.newaxis]
     earlier = np.tri(len(steps), k=-1, dtype=bool)  # each pair once, and no pair of a step with itself
-    return overlap[same & earlier].mean(), overlap[~same & earlier].mean()
+    return Overlap(related=overlap[same & earlier].mean(), others=overlap[~same & earlier].mean())
 
 
-def ngrams_predictions(runs, sequences):
+def ngrams_predictions(runs: Runs, sequences: int):
     """Figure 14: predictions of a sequence beside those of the optimal estimator."""
     rows = {}
     for model, task, network in runs.networks("ngrams"):
@@ -128,14 +150,14 @@ def ngrams_predictions(runs, sequences):
     return plots.predictions(rows)
 
 
-def sort_example(runs, sequences):
+def sort_example(runs: Runs, sequences: int):
     """Figure 16: the input and the target of priority sort; here with the answer of a network."""
     task, network = runs.network("priority-sort")
     seen = Observer(network, task).observe(task.largest, stream(0, PICTURES))
     return plots.sequence(seen.inputs, seen.targets, seen.outputs, seen.mask)
 
 
-def sort_locations(runs, sequences):
+def sort_locations(runs: Runs, sequences: int):
     """Figure 17: whether a vector's priority says where it is written."""
     task, network = runs.network("priority-sort")
     batch = task.batch(stream(0, REPORT), sequences)
@@ -143,20 +165,27 @@ def sort_locations(runs, sequences):
     by_head = np.moveaxis(_states(network, batch.inputs, lambda state: state.write_weightings)[:, :length], 2, 0)
     priorities = batch.inputs.numpy()[:, :length, -2]
     found = [fit_locations(priorities, weightings) for weightings in by_head]
-    correlations = [correlation for *_, correlation in found]
-    near, other = zip(*(priority_overlap(priorities, weightings) for weightings in by_head))
+    correlations = [fit.correlation for fit in found]
+    overlaps = [priority_overlap(priorities, weightings) for weightings in by_head]
     for what, values in (
         ("correlation of a vector's location with its priority", correlations),
-        ("overlap of write weightings for vectors of equal priority", near),
-        ("overlap of write weightings for any two vectors", other),
+        ("overlap of write weightings for vectors of equal priority", [overlap.related for overlap in overlaps]),
+        ("overlap of write weightings for any two vectors", [overlap.others for overlap in overlaps]),
     ):
         print(f"{what}, by write head: {[round(float(value), 2) for value in values]}")
     head = int(np.argmax(np.abs(correlations)))
-    slope, offset, _ = found[head]
     seen = Observer(network, task).observe(task.largest, stream(0, PICTURES))
     read = seen.trace.state.read_weightings[seen.answer_at :].max(axis=1)
-    fitted = offset + slope * seen.inputs[:length, -2]
+    fitted = found[head].offset + found[head].slope * seen.inputs[:length, -2]
     return plots.write_locations(fitted, seen.trace.state.write_weightings[:length, head], read)
+
+
+class Fit(NamedTuple):
+    """A linear function of the priorities, fitted to the locations at which a head writes."""
+
+    slope: float
+    offset: float  # the location for priority 0
+    correlation: float  # of priorities and locations
 
 
 def fit_locations(priorities, weightings):
@@ -167,17 +196,18 @@ def fit_locations(priorities, weightings):
         weightings: [B, T, N].
 
     Returns:
-        The function's slope and its value at priority 0, and the correlation of priorities and locations. Locations are
-        counted from half a turn before their circular mean, so that the end of the memory splits no cluster.
+        Fit. Locations are counted from half a turn before their circular mean, so that the end of the memory splits no
+        cluster.
     """
     count = weightings.shape[-1]
     locations = weightings.argmax(axis=-1).ravel()
     middle = np.angle(np.exp(2j * np.pi * locations / count).mean()) * count / (2 * np.pi)
     unwrapped = (locations - middle + count / 2) % count + middle - count / 2
     if not np.ptp(unwrapped):
-        return 0.0, float(unwrapped[0]), 0.0
+        return Fit(slope=0.0, offset=float(unwrapped[0]), correlation=0.0)
     slope, offset = np.polyfit(priorities.ravel(), unwrapped, 1)
-    return slope, offset, np.corrcoef(priorities.ravel(), unwrapped)[0, 1]
+    correlation = np.corrcoef(priorities.ravel(), unwrapped)[0, 1]
+    return Fit(slope=slope, offset=offset, correlation=correlation)
 
 
 def priority_overlap(priorities, weightings):
@@ -188,13 +218,15 @@ def priority_overlap(priorities, weightings):
         weightings: [B, T, N].
 
     Returns:
-        Two numbers from 0 to 1: means of the cosine between the weightings. The first is over pairs of vectors that are
-        neighbours in the order of all priorities. The second is over all pairs.
+        Overlap. Vectors that are neighbours in the order of all priorities are related. The others are all pairs.
     """
     order = np.argsort(priorities.ravel())
     vectors = weightings.reshape(len(order), -1)[order]
     directions = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return (directions[1:] * directions[:-1]).sum(axis=-1).mean(), np.square(directions.mean(axis=0)).sum()
+    return Overlap(
+        related=(directions[1:] * directions[:-1]).sum(axis=-1).mean(),
+        others=np.square(directions.mean(axis=0)).sum(),
+    )
 
 
 def _answers(task, network, sizes):

@@ -150,9 +150,9 @@ def test_the_overlap_of_weightings_tells_contexts_apart():
 def test_a_linear_function_of_priorities_is_found_across_the_end_of_the_memory(rng):
     priorities = rng.uniform(-1, 1, [50, 4])
     weightings = np.eye(128)[np.round(120 + 20 * priorities).astype(int) % 128]
-    slope, offset, correlation = paper_sequences.fit_locations(priorities, weightings)
-    np.testing.assert_allclose([slope, offset % 128, correlation], [20, 120, 1], rtol=0.01)
-    assert paper_sequences.fit_locations(priorities, weightings[:1, :1].repeat(50, 0).repeat(4, 1))[2] == 0
+    fit = paper_sequences.fit_locations(priorities, weightings)
+    np.testing.assert_allclose([fit.slope, fit.offset % 128, fit.correlation], [20, 120, 1], rtol=0.01)
+    assert paper_sequences.fit_locations(priorities, weightings[:1, :1].repeat(50, 0).repeat(4, 1)).correlation == 0
 
 
 def test_the_overlap_of_weightings_tells_priorities_apart(rng):

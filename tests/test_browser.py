@@ -40,7 +40,7 @@ RUN = """([name, sequences]) => {
 
 @functools.cache
 def model_of(name):
-    return load_run(PRETRAINED / name)[1]
+    return load_run(PRETRAINED / name).model
 
 
 @pytest.fixture(scope="module")

@@ -191,7 +191,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(here, capsys, monkeypatch):
     err = capsys.readouterr().err
     assert "iteration 41" in err and "broken/checkpoints/step-40" in err and err.count("\n") == 1
     assert [directory.name for directory in checkpoints(here / "broken")] == ["step-40", "step-20"]
-    assert all(np.isfinite(weight).all() for weight in load_run(here / "broken")[1].weights)
+    assert all(np.isfinite(weight).all() for weight in load_run(here / "broken").model.weights)
 
 
 def test_stop_when_solved(here, capsys, monkeypatch):
