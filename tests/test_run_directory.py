@@ -167,6 +167,15 @@ def test_a_figure_replaces_the_file_and_stays_in_the_events(run):
     assert written == [(step, "curves", b"%d" % width, b"%d" % height) for step in (100, 200)]
 
 
+def test_histograms_are_those_of_tensorflow(run, tmp_path, rng):
+    tensor = tf.constant(rng.normal(size=(7, 5)))
+    run.start_metrics(0)
+    run.add_histograms({"gradient": tensor}, 100)
+    with tf.summary.create_file_writer(str(tmp_path / "expected")).as_default(step=100):
+        tf.summary.histogram("gradient", tensor)
+    assert [*event_files.values(run.path / "details")] == [*event_files.values(tmp_path / "expected")]
+
+
 def test_going_back_deletes_everything_later(run):
     run.start_metrics(0)
     for iteration in (100, 200, 300):
