@@ -37,7 +37,7 @@ RUNS = {
     ("repeat-copy", "ntm-feedforward"): 50_000,
     ("repeat-copy", "lstm"): 10_000,
     ("associative-recall", "ntm-lstm"): 30_000,
-    ("associative-recall", "ntm-feedforward"): 50_000,
+    ("associative-recall", "ntm-feedforward"): 100_000,
     ("associative-recall", "lstm"): 30_000,
     ("copy", "ntm-lstm"): 30_000,
     ("copy", "ntm-feedforward"): 30_000,
