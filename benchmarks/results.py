@@ -31,7 +31,7 @@ RUNS = {
     ("priority-sort", "ntm-feedforward"): 20_000,
     ("priority-sort", "lstm"): 40_000,
     ("ngrams", "ntm-lstm"): 100_000,
-    ("ngrams", "ntm-feedforward"): 50_000,
+    ("ngrams", "ntm-feedforward"): 100_000,
     ("ngrams", "lstm"): 20_000,
     ("repeat-copy", "ntm-lstm"): 50_000,
     ("repeat-copy", "ntm-feedforward"): 50_000,

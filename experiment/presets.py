@@ -85,8 +85,9 @@ RECIPES = {
     # addressing by location, its gradients reach 1e10 and more. Three changes help: smaller weights and a lower
     # learning rate; clipping at every time step; and, in tasks that need no addressing by location, write heads that
     # address by content and less sharply.
-    # In recall each location also has an initial row of its own. A feedforward controller then knows from what its heads
-    # read how far they have moved. The noise and the forward shift keep the search correct with more items.
+    # In recall and N-grams, each location also has an initial row of its own. From what its heads read, a feedforward
+    # controller then knows where they are. In recall, the forward shift keeps the write heads out of each other's way,
+    # and the noise makes the search more certain.
     ("associative-recall", "ntm-feedforward"): {
         "model": {
             "recurrent_std": 0.05,
@@ -102,8 +103,15 @@ RECIPES = {
     ("associative-recall", "lstm"): _LSTM,
     ("ngrams", "ntm-lstm"): {"optimizer": {"global_clipnorm": 2.0}},
     ("ngrams", "ntm-feedforward"): {
-        "model": {"recurrent_std": 0.05, "write_gate_bias": 2.0, "write_sharpness_bias": 0.0},
-        "optimizer": {"learning_rate": 3e-4},
+        "model": {
+            "recurrent_std": 0.05,
+            "write_gate_bias": 2.0,
+            "write_sharpness_bias": 0.0,
+            "location_rows": True,
+            "gradient_clip": 1.0,
+        },
+        "optimizer": {"learning_rate": 3e-4, "decay_steps": 50_000},
+        "training": {"weight_noise": 0.0},
     },
     ("ngrams", "lstm"): _LSTM,
     ("priority-sort", "ntm-lstm"): {"training": {"weight_noise": 0.01}},
