@@ -1,8 +1,8 @@
 """Addressing: where a head looks. Section 3.3 of Graves et al. (2014), equations (5) to (9).
 
 Pure functions of tensors. `address`, `content_weighting`, `interpolate`, `shift` and `sharpen` also take NumPy arrays.
-B batch, H heads, N memory locations, W memory width, S shift range. The derivatives of these functions are in
-derivatives.py.
+In the shapes, B is the batch size, H the number of heads, N the number of memory locations, W the memory width and S
+the shift range. The derivatives of these functions are in derivatives.py.
 """
 
 from typing import NamedTuple
@@ -128,7 +128,7 @@ def interpolate(content_weightings, previous_weightings, gates):
 
 
 def shift(weightings, shifts):
-    """Rotates each weighting by its shift distribution, a circular convolution: equation (8).
+    """Rotates each weighting by its shift distribution. This is a circular convolution, equation (8).
 
     Args:
         weightings: [B, H, N], w^g.
@@ -149,8 +149,8 @@ def shift(weightings, shifts):
 def sharpen(weightings, sharpness):
     """Raises each weighting to a power and normalises it again: equation (9).
 
-    Differs from the paper: w^gamma / sum(w^gamma) is computed as softmax(gamma log w). Both are the same expression,
-    but the softmax cannot underflow to 0/0.
+    The paper writes w^gamma / sum(w^gamma). This function computes softmax(gamma log w) instead. Both are
+    mathematically equal, but the softmax cannot underflow to 0/0.
 
     Args:
         weightings: [B, H, N], not negative.

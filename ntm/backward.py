@@ -1,14 +1,14 @@
 """The gradient of a whole sequence, written out by hand. A reader can skip this file and still understand the machine.
 
-Differentiating tf.while_loop stores every intermediate value of every step and makes every step add to every weight's
-gradient. This file avoids both:
+If TensorFlow differentiates a tf.while_loop, it stores every intermediate value of every step. In addition, every step
+adds to the gradient of every weight. This file avoids both costs:
 
-*   The backward pass takes the steps in chunks, the last chunk first. It computes the residuals (the quantities that
-    gradients are multiplied by) of all steps of a chunk at once, from the History of the forward pass.
-*   The loop over the steps of a chunk, last step first, then only carries the gradient of the state. Every step of this
-    loop is linear in that gradient.
-*   A linear layer y = x V, used at every step, has the gradient dV = sum over t of x_t^T dy_t: one matrix product for
-    each chunk.
+*   The backward pass takes the steps in chunks, the last chunk first. Residuals are the quantities that gradients are
+    multiplied by. The residuals of all steps of a chunk are computed at once, from the History of the forward pass.
+*   A loop then goes over the steps of the chunk, the last step first. It only computes the gradient of the state
+    before a step from the gradient of the state after that step. Every step of this loop is linear in that gradient.
+*   If every step uses a linear layer y = x V, the gradient of V is dV = sum over t of x_t^T dy_t. This is one matrix
+    product for each chunk.
 
 The derivative of one step is in step_gradient.py. The derivatives of the equations are in derivatives.py. The
 derivatives of the controllers are in controller.py.
@@ -41,7 +41,10 @@ class Chunk(NamedTuple):
 
 
 class LayerGradients(NamedTuple):
-    """The gradients of the two linear layers' outputs, for a chunk. Inside the loop the fields are TensorArrays."""
+    """The gradients of the outputs of two linear layers, the controller's and the heads', for a chunk.
+
+    Inside the loop the fields are TensorArrays.
+    """
 
     preactivations: tf.Tensor  # [C, B, gates * U]
     head_values: tf.Tensor  # [C, B, P]

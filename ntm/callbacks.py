@@ -10,17 +10,18 @@ FILE_NAME = "memory_map.png"
 
 
 class MemoryMap(keras.callbacks.Callback):
-    """Draws the memory map of one sequence at the end of each epoch: which locations each head reads and writes.
+    """At the end of each epoch, draws the memory map of one sequence: which locations each head reads and writes.
 
     The model is an `ntm.NTM`, or a functional or Sequential model that has exactly one `NTM` or `NTMLayer` among its
     layers. This text calls the `ntm.NTM`, or that layer, "the NTM". Any layers may stand before the NTM and after it.
-    The NTM starts in its own initial state. It steps at masked steps too, so give a sequence without padding. The
+    The NTM starts in its own initial state. It runs masked steps too, so give a sequence without padding. The
     callback needs matplotlib, which the extra `plots` installs.
 
     Args:
         inputs: one sequence, the model's input without the batch axis: [T, ...], such as [T, I].
         directory: the directory of memory_map.png, made if it does not exist. Each epoch atomically replaces the file.
-        log_dir: the directory of TensorBoard's events, or None for no events. TensorBoard shows the maps of all epochs.
+        log_dir: the directory of TensorBoard's event files, or None for no files. TensorBoard shows the maps of
+            all epochs.
         answer_at: the step at which the answer begins, marked by a line; None for no line.
 
     Raises:
@@ -67,7 +68,7 @@ class MemoryMap(keras.callbacks.Callback):
             self._writer.close()
 
     def _trace_heads(self):
-        # The seed is fixed, because drawing one would advance the generator that training takes its seeds from.
+        # Training takes its seeds from a generator. A seed drawn here would advance it, so this seed is fixed.
         state = self._ntm.initial_state(1, seed=tf.constant([0, 0]))
         _, trace = self._ntm.trace(self._before(self._inputs), initial_state=state)
         return trace

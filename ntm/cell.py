@@ -36,9 +36,9 @@ class NTMCell(keras.layers.Layer):
         initial_state: "learned" or "random". A learned state is trained. With `InitialValues.location_rows`, each
             location of its memory has its own row. `ntm.state.random_state` draws a random state for each sequence.
         initial_values: InitialValues, or a dict of its fields.
-        gradient_clip: a bound on each element of two gradients, at every step of the backward pass. They are the
-            gradients of the controller's pre-activations and of the heads' parameters before their activations. 0 means
-            no bound. The bound keeps gradients from growing over many steps. A larger loss needs a larger bound. Graves
+        gradient_clip: a bound on each element of two gradients, at every step of the backward pass: the gradient of the
+            controller's pre-activations, and the gradient of the heads' parameters before their activations. 0 means no
+            bound. The bound keeps gradients from growing over many steps. A larger loss needs a larger bound. Graves
             (2013, "Generating sequences with recurrent neural networks", section 2.1) bounds the gradients of an LSTM.
 
     Raises:
@@ -129,7 +129,7 @@ class NTMCell(keras.layers.Layer):
         self.controller.build(input_shape[-1], self.read_heads * self.memory_width)
         self.heads.build((None, self.controller_units))
         if self.options["initial_state"] == "learned":
-            # Weightings are stored as logits. Whatever training does, they then stay positive and sum to 1.
+            # Weightings are stored as logits. The weightings then stay positive and sum to 1, whatever training does.
             values = self.options["initial_values"]
             rows = self.options["memory_locations"] if values.location_rows else 1
             shapes = self.state_shapes._replace(memory=(rows, self.memory_width))
@@ -178,12 +178,12 @@ class NTMCell(keras.layers.Layer):
         return self.initial_state(batch_size).to_keras()
 
     def from_keras(self, tensors: list, seed: Seed | None = None) -> NTMState:
-        """Makes an NTMState of Keras's tensors. Zeros become the initial state; a random one only with a `seed`."""
+        """Makes an NTMState of Keras's tensors. Zeros become the initial state. A random one needs a `seed`."""
         *tensors, started = (self._in_loop_dtype(tensor) for tensor in tensors)
         shapes = self.state_shapes.flat()
         state = NTMState.from_flat([tf.reshape(tensor, [-1, *shape]) for tensor, shape in zip(tensors, shapes)])
         if seed is None and self.options["initial_state"] == "random":
-            return state  # even zeros: a Keras RNN calls this method inside its loop, where no seed can be drawn
+            return state  # zeros stay zeros: a Keras RNN calls this inside its loop, where no seed can be drawn
         return select(started[:, 0] > 0, state, self.initial_state(tf.shape(started)[0], seed))
 
     def step_weights(self):

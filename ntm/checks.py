@@ -5,7 +5,7 @@ import tensorflow as tf
 
 
 def check_shape(name: str, tensor, axes: str, **sizes):
-    """Refuses a tensor of another shape. Unknown sizes are accepted.
+    """Refuses a tensor whose shape does not fit `axes` and `sizes`. Unknown sizes are accepted.
 
     Args:
         name: the argument's name.
@@ -29,9 +29,9 @@ def checked_tensors(**arguments):
     """Converts a function's arguments to tensors and checks their shapes. A size that is not known fits every size.
 
     Args:
-        **arguments: for each argument's name a pair: a tensor or an array, and the names of its axes, such as "B H N".
-            Axes of one name must have one size. An array gets the dtype of the first tensor. If there is no tensor, all
-            arrays get their common float type.
+        **arguments: a pair for each argument: a tensor or an array, and the names of its axes, such as "B H N". Axes
+            with the same name must have the same size. An array gets the dtype of the first tensor. If there is no
+            tensor, all arrays get their common float type.
 
     Returns:
         A list of tensors.
@@ -90,7 +90,7 @@ def check_state(state, expected, batch_size: int | None):
 
     Args:
         state: a structure of tensors.
-        expected: the same structure, with the shape of one sequence's tensor in place of each tensor.
+        expected: the expected structure. In place of each tensor it holds the tensor's shape without the batch axis.
         batch_size: B, or None.
 
     Raises:

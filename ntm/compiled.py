@@ -1,4 +1,4 @@
-"""A compiled program of an NTMCell over sequences, for callers that do not compile anything themselves."""
+"""A compiled program that runs an NTMCell over sequences, for callers that do not compile anything themselves."""
 
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ class _Arguments(NamedTuple):
 
 
 class _Differentiable(NamedTuple):
-    """The arguments of the program that have gradients, or these gradients. The fields are those of `_Arguments`."""
+    """Those arguments of the program that have gradients, or their gradients. The fields are as in `_Arguments`."""
 
     inputs: tf.Tensor
     states: list
@@ -137,8 +137,8 @@ class CompiledUnroll:
         """The program.
 
         Its gradient is one function, which recomputes the cheap parts of the forward pass. Without the recomputation,
-        TensorFlow would pass shapes from the forward pass to the gradient. If a caller compiles a whole update, these
-        shapes would make XLA treat all weights as constants and compile again at every update.
+        TensorFlow would pass shapes from the forward pass to the gradient. If a caller compiles a whole training
+        update, these shapes would make XLA treat all weights as constants and compile again at every update.
         """
         cell, dtype = self._cell, inputs.dtype
         sequences = prepare(inputs, mask, steps)
@@ -212,7 +212,7 @@ def _last_output(outputs, mask, steps):
 
 
 def _padded_length(length):
-    """The smallest padded length that is at least `length`: an integer for an integer, a tensor for a tensor."""
+    """The smallest padded length that is at least `length`. It is an integer or a tensor, as `length` is."""
     if isinstance(length, int):
         return next(padded for padded in PADDED_LENGTHS if padded >= length)
     padded = tf.constant(PADDED_LENGTHS)

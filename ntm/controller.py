@@ -89,7 +89,10 @@ class Controller(keras.layers.Layer, abc.ABC):
         return tf.concat([self.kernel, self.recurrent_kernel], axis=0), tf.convert_to_tensor(self.bias)
 
     def row(self, inputs, reads, state):
-        """The row that the weights multiply: inputs [..., I], reads [..., R*W] and, if recurrent, the last output."""
+        """The row that the weights multiply: inputs [..., I], reads [..., R*W] and the controller's last output.
+
+        A controller without a state feeds back no output.
+        """
         return tf.concat([inputs, reads, *state[:1]], axis=-1)
 
     def split_fed_back(self, fed_back, reads_size: int):
@@ -101,7 +104,8 @@ class Controller(keras.layers.Layer, abc.ABC):
 class LSTMResiduals(NamedTuple):
     """The derivatives in an LSTM's equations.
 
-    g_i, g_f and g_o are the gates, j is the candidate, c the cell, h the output and z the pre-activations.
+    g_i, g_f and g_o are the input, forget and output gates. j is the candidate, c the cell, h the output and z the
+    pre-activations.
     """
 
     cell_slope: tf.Tensor  # [..., U], dh/dc of h = g_o tanh(c)

@@ -7,7 +7,7 @@ x(i) y(i) over locations. Sizes are named as in addressing.py and memory.py.
 A softmax y = softmax(x) has the derivative dx = y (dy - <y, dy>).
 
 The gradients of an addressing are finite for strengths and sharpness up to 1e6. Beyond 1e6 they can overflow. The
-gradients of automatic differentiation overflow at least as often.
+gradients that automatic differentiation computes overflow at least as often.
 """
 
 import math
@@ -100,7 +100,7 @@ def addressing_gradient(residuals, cells, d_weightings):
     """Goes backwards through Figure 2, from equation (9) to equation (5).
 
     w' is the previous weighting. Each gradient is linear in a gradient that is computed before it. Each sum over
-    locations is therefore <row, gradient>, with a row that is known beforehand:
+    locations is therefore <row, gradient>. The row does not depend on any gradient:
 
         (9) sharpen          w = softmax(gamma log w~)        dw~ = gamma w / w~ (dw - <w, dw>)
                                                               dgamma = <w (log w~ - <w, log w~>), dw>
@@ -113,8 +113,8 @@ def addressing_gradient(residuals, cells, d_weightings):
                                                               dM(i) = p(i) (k - M(i) k . M(i) / |M(i)|^2)
                                                               dk = sum_i p(i) M(i) - k beta dbeta / |k|^2
 
-    A norm below 1e-6 counts as 1e-6 in the equations. The gradient ignores this limit. It is exact for a zero
-    key or location, and approximate for a key or location with a norm between 0 and 1e-6.
+    A norm below 1e-6 counts as 1e-6 in the equations. The gradient ignores this limit. The gradient is exact for
+    a zero key or location, and approximate for a key or location with a norm between 0 and 1e-6.
 
     Args:
         residuals: AddressingResiduals.
@@ -221,8 +221,9 @@ def write_gradient(cells, weightings, erase_vectors, add_vectors, d_written):
 def activation_slopes(heads, parameters):
     """The derivative of each activation in `Heads.activate`, from the activation's result alone.
 
-    tanh' = 1 - y^2 and sigmoid' = y (1 - y). softplus' = 1 - e^-y, where y is the parameter minus its smallest value.
-    For a softmax this function returns the result y; `activate_gradient` subtracts the weighted mean of the gradients.
+    y is the result of the activation: tanh' = 1 - y^2, sigmoid' = y (1 - y) and softplus' = 1 - e^-y. The result of a
+    softplus is the parameter minus its smallest value. For a softmax this function returns y; `activate_gradient`
+    subtracts the weighted mean of the gradients.
 
     Args:
         heads: Heads.
@@ -257,7 +258,7 @@ def activate_gradient(heads, slopes, shifts, d_parameters):
         d_parameters: HeadParameters.
 
     Returns:
-        The gradient of the unactivated columns, [..., P].
+        The gradient of the columns before their activations, [..., P].
     """
     d_shifts = d_parameters.shifts
     d_shifts -= tf.reduce_sum(shifts * d_shifts, axis=-1, keepdims=True)

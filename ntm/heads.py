@@ -32,6 +32,8 @@ class HeadParameters(NamedTuple):
 class Heads(keras.layers.Layer):
     """The linear layer from the controller's output to the heads' parameters, and the activation of each parameter.
 
+    In the shapes, P is the number of the layer's columns.
+
     Args:
         memory_width: W.
         read_heads: R.
@@ -109,7 +111,7 @@ class Heads(keras.layers.Layer):
         return tf.constant([bias for part in _leaves(biases) for bias in part], dtype)
 
     def split(self, values):
-        """Cuts the layer's columns, [..., P], into a HeadParameters of unactivated values."""
+        """Cuts the layer's columns, [..., P], into a HeadParameters of values before activation."""
         leading = tf.shape(values)[:-1]
         parts = tf.split(values, self.sizes, axis=-1)
         return _like_leaves(
@@ -117,7 +119,7 @@ class Heads(keras.layers.Layer):
         )
 
     def join(self, parameters):
-        """The inverse of `split`: a HeadParameters to columns [..., P]."""
+        """The inverse of `split`: joins the values of a HeadParameters into columns [..., P]."""
         leading = tf.shape(parameters.strengths)[:-1]
         return tf.concat(
             [tf.reshape(part, tf.concat([leading, [size]], 0)) for part, size in zip(_leaves(parameters), self.sizes)],

@@ -19,10 +19,10 @@ _CELL_OPTIONS = inspect.signature(NTMCell).parameters.keys() - {"kwargs"}
 class NTMLayer(keras.layers.RNN):
     """A Neural Turing Machine over sequences, used like `keras.layers.LSTM`, with a compiled program of its own.
 
-    The program runs at full speed in eager code, under `tf.function` and in `fit`, whatever `jit_compile` is. It
-    compiles once for each size that the lengths are padded to.
+    The program runs at full speed in eager code, under `tf.function` and in `fit`, whatever `jit_compile` is. XLA
+    compiles the program once for each padded length.
 
-    `keras.Model.export` to a SavedModel serves any batch size and any length. The format "litert" (TensorFlow 2.21)
+    A SavedModel from `keras.Model.export` serves any batch size and any length. The format "litert" (TensorFlow 2.21)
     writes a file that needs TensorFlow Lite's Flex delegate. The format "onnx" (tf2onnx) writes a file that ONNX
     Runtime refuses, because it holds a call of a TensorFlow function.
 
@@ -35,7 +35,7 @@ class NTMLayer(keras.layers.RNN):
         return_state: whether to return the final state too.
         go_backwards: whether to run from the last step to the first. The outputs are in the order of processing.
         stateful: whether a batch starts in the state in which the previous batch ended. `reset_state` writes zeros to
-            the layer's `states`. They make the next batch start in the initial state.
+            the layer's `states`. After that, the next batch starts in the initial state.
         **options: every argument of `NTMCell` except controller_units, with the defaults of `NTMCell`, and the
             arguments of `keras.layers.Layer`.
 
@@ -73,7 +73,8 @@ class NTMLayer(keras.layers.RNN):
         check_inputs(tf.TensorSpec(sequences_shape), name="sequences")
         super().build(sequences_shape, initial_state_shape)
         if self.stateful:
-            self.reset_state()  # zeros make the first batch compute the initial state, which is thus trained
+            # After zeros, the first batch computes the initial state from its weights, so these weights are trained.
+            self.reset_state()
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         """Runs a batch of sequences.
@@ -110,11 +111,11 @@ class NTMLayer(keras.layers.RNN):
         return (outputs, *results.states) if self.return_state else outputs
 
     def initial_state(self, batch_size: int | tf.Tensor, seed: Seed | None = None) -> NTMState:
-        """The NTMState before the first step of a layer that is built. Arguments as for `NTMCell.initial_state`."""
+        """The NTMState before the first step. Build the layer first. Arguments as for `NTMCell.initial_state`."""
         return self.cell.initial_state(batch_size, seed)
 
     def trace(self, sequences, initial_state=None):
-        """Runs a batch of sequences through a layer that is built, and tells what the heads did, without a gradient.
+        """Runs a batch of sequences and tells what the heads did. Build the layer first. The result has no gradient.
 
         Args:
             sequences: [B, T, I].

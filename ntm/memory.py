@@ -1,8 +1,10 @@
 """Memory: reading and writing. Sections 3.1 and 3.2 of Graves et al. (2014), equations (2) to (4).
 
-Pure functions of tensors. `read` and `write` also take NumPy arrays. B batch, N memory locations, W memory width, R
-read heads, Q write heads. The NTM itself runs on the transposed memory, [B, W, N]. The last axis is then N. The
-processor's vector instructions work along the last axis, and N is usually the largest size and often a power of two.
+Pure functions of tensors. `read` and `write` also take NumPy arrays. In the shapes, B is the batch size, N the number
+of memory locations, W the memory width, R the number of read heads and Q the number of write heads.
+
+The NTM itself runs on the transposed memory, [B, W, N]. The last axis is then N. The processor's vector instructions
+work along the last axis, and N is usually the largest size and often a power of two.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Losses and metrics of binary outputs, under a mask: as functions, and as Keras objects for `compile`."""
+"""Losses and metrics for binary outputs, as functions and as Keras objects for `compile`. A mask says what counts."""
 
 import abc
 import math
@@ -30,7 +30,7 @@ def summed_loss(targets, logits, mask):
 
 
 def mean_loss(targets, logits, mask):
-    """The mean cross-entropy of an output bit that counts, a scalar. Arguments as for `cross_entropy`."""
+    """The mean cross-entropy per output bit that counts, a scalar. Arguments as for `cross_entropy`."""
     bits = tf.reduce_sum(mask) * logits.shape[-1]
     return tf.reduce_sum(cross_entropy(targets, logits, mask)) / bits
 
@@ -51,11 +51,11 @@ def bits_per_sequence(targets, logits, mask):
 
 @keras.saving.register_keras_serializable(package="ntm")
 class SequenceCrossEntropy(keras.losses.Loss):
-    """`cross_entropy` as a Keras loss: in nats, summed over the bits of a sequence, the mean over the batch.
+    """`cross_entropy` as a Keras loss, in nats: summed over each sequence's bits, then averaged over the batch.
 
-    The loss takes targets [B, T, O] and logits [B, T, O]. Keras's mask of the logits and `sample_weight` say which
-    steps count; they are multiplied. `sample_weight` has the shape [B], one weight per sequence, or [B, T], one weight
-    per step. The mean divides by B, whatever the weights are.
+    The loss takes targets [B, T, O] and logits [B, T, O]. The weight of a step is the product of Keras's mask of the
+    logits and `sample_weight`. `sample_weight` has the shape [B], one weight per sequence, or [B, T], one weight per
+    step. The mean divides by B, whatever the weights are.
 
     Args:
         name: the loss's name.
@@ -63,7 +63,7 @@ class SequenceCrossEntropy(keras.losses.Loss):
         dtype: the dtype of the computation; None for Keras's default, whatever the dtype of the logits is.
 
     Raises:
-        ValueError: `reduction` is none of these; or targets, logits or `sample_weight` have the wrong shape.
+        ValueError: `reduction` has another value; or targets, logits or `sample_weight` have the wrong shape.
     """
 
     def __init__(
@@ -95,8 +95,8 @@ class SequenceCrossEntropy(keras.losses.Loss):
 class SequenceMean(keras.metrics.Mean, abc.ABC):
     """The mean cost per sequence, over all batches since `reset_state`. Subclasses define `cost`.
 
-    The metric takes targets [B, T, O] and logits [B, T, O]. Keras's mask of the logits and `sample_weight` [B, T] say
-    which steps count; they are multiplied. `sample_weight` [B] weights the sequences: the mean then divides by the sum
+    The metric takes targets [B, T, O] and logits [B, T, O]. The weight of a step is the product of Keras's mask of the
+    logits and `sample_weight` [B, T]. `sample_weight` [B] weights the sequences: the mean then divides by the sum
     of these weights.
 
     Keras passes `sample_weight` to the metrics in `compile(weighted_metrics=[...])`, not to `compile(metrics=[...])`.
@@ -187,5 +187,5 @@ def step_weights(logits, sample_weight, dtype):
 
 
 def check_same_shape(targets, logits):
-    """Raises ValueError if targets and logits differ in shape. Otherwise TensorFlow might broadcast one of them."""
+    """Raises ValueError if targets and logits differ in shape. TensorFlow might broadcast one to the other's shape."""
     check_shape("targets", targets, "B T O", **dict(zip("BTO", logits.shape)))

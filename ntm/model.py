@@ -48,7 +48,7 @@ class SequenceModel(keras.Model, abc.ABC):
             initial_state: as for `run`.
 
         Returns:
-            Logits [B, T, O] and a `Trace`, or None in place of the `Trace` from a model without heads.
+            Logits [B, T, O] and a `Trace`. A model without heads returns None in place of the `Trace`.
         """
 
     @abc.abstractmethod
@@ -80,7 +80,7 @@ class SequenceModel(keras.Model, abc.ABC):
     ):
         """As `keras.Model.predict`. A single batch without a progress bar takes a shorter way to the same result.
 
-        Keras makes a data pipeline for each call, which takes longer than to run 100 sequences.
+        Keras makes a data pipeline for each call. This takes longer than a run of 100 sequences.
         """
         if isinstance(x, np.ndarray) and 0 < len(x) <= (batch_size or 32) and not (verbose or steps or callbacks):
             return self.predict_on_batch(x)

@@ -20,7 +20,7 @@ class InitialValues:
     All locations of a learned memory start with the same row by default. A sequence may then begin anywhere and go on
     to locations that training never reached. With `location_rows`, each location starts with a row of its own. A head
     can then find a location by content before anything is written there. Priority sort needs this to order vectors by
-    priority, and N-grams to keep a table of contexts.
+    priority. N-grams needs it to keep a table of contexts.
 
     Raises:
         ValueError: a value is not a finite number, a std is negative, or `location_rows` is no boolean; the message

@@ -2,8 +2,8 @@
 
 Nothing here touches pyplot's state.
 
-A picture of a sequence takes arrays without a batch axis. T steps, H heads, N memory locations, W memory width, S shift
-range, C channels of the input or the output.
+A picture of a sequence takes arrays without a batch axis. In the shapes, T is the number of steps, H of heads, N of
+memory locations, and C of channels of the input or the output. W is the memory width and S the shift range.
 """
 
 import functools
@@ -85,7 +85,7 @@ def memory_map(
 ) -> Figure:
     """Where the heads are, step by step: a green line for each write head, a red line for each read head.
 
-    Time runs to the right, locations run down. Only the locations of `visited` are drawn.
+    Time runs to the right, locations run down. Only the locations that `visited` returns are drawn.
 
     Args:
         write_weightings, read_weightings: [T, H, N].
@@ -249,7 +249,7 @@ def panels(values: dict) -> Figure:
     """Small plots side by side: what an equation takes and what it returns.
 
     Args:
-        values: a dict from titles to weightings [N] or fields, such as a memory [N, W] or vectors [1, W].
+        values: a dict from titles to weightings [N] or matrices, such as a memory [N, W] or vectors [1, W].
 
     Returns:
         Figure.

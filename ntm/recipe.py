@@ -1,4 +1,4 @@
-"""The training recipe of the copy task, for models that `fit` trains. Every seed learns the task with it.
+"""The training recipe of the copy task, for models that `fit` trains. With this recipe, every seed learns the task.
 
 experiment/presets.py takes these numbers from here. docs/recipe.md gives the reasons. experiment/trainer.py does two
 more things that no optimizer can do: it adds noise to the weights in every update, and it clips the gradient norm to a
@@ -9,7 +9,7 @@ import keras
 
 from ntm.options import InitialValues
 
-# Graves (2013), "Generating sequences with recurrent neural networks", equations (38) to (41), for every task.
+# For every task. From Graves (2013), "Generating sequences with recurrent neural networks", equations (38) to (41).
 OPTIMIZER = {
     "learning_rate": 1e-3,
     "decay_steps": 10_000,
@@ -47,8 +47,8 @@ def rmsprop(*, learning_rate: float, decay_steps: int | None = None, **options) 
 
     Args:
         learning_rate: the initial learning rate.
-        decay_steps: updates after which the learning rate has halved: rate / (1 + updates / decay_steps). With None
-            or 0, the rate does not decay.
+        decay_steps: the number of updates after which the learning rate is half its initial value. The rate is
+            learning_rate / (1 + updates / decay_steps). With None or 0, the rate does not decay.
         **options: arguments of `keras.optimizers.RMSprop`.
 
     Returns:

@@ -46,7 +46,8 @@ class NTMState(NamedTuple):
     def to_keras(self):
         """The state in Keras's form: a list of tensors [B, size], one for each of the cell's `state_size`.
 
-        Keras handles states of one axis best. The last tensor, [B, 1], is 1: the sequence has started.
+        Keras handles states of one axis best. The last tensor, [B, 1], is all ones, which means that the sequences have
+        started.
         """
         batch_size = tf.shape(self.memory)[0]
         tensors = [tf.reshape(tensor, [batch_size, -1]) for tensor in self.flat()]
@@ -77,7 +78,7 @@ class LoopState(NamedTuple):
         )
 
     def to_state(self):
-        """The NTMState of this LoopState. The tensors may have more leading axes."""
+        """The NTMState of this LoopState. The tensors may have further leading axes, such as time."""
         return NTMState(
             memory=tf.linalg.matrix_transpose(self.cells),
             read_weightings=self.read_weightings,
@@ -146,7 +147,7 @@ class Sequences(NamedTuple):
 
 
 class StepsArguments(NamedTuple):
-    """The arguments of the steps that have gradients, or these gradients."""
+    """Those arguments of the steps that have gradients, or their gradients."""
 
     inputs: tf.Tensor  # [T, B, I]
     weights: StepWeights
@@ -167,7 +168,7 @@ def random_state(shapes: NTMState, batch_size: int | tf.Tensor, seed: Seed, dtyp
     It is drawn anew for each sequence. Its weightings do not sum to 1.
 
     Args:
-        shapes: NTMState of the shapes of one sequence's state.
+        shapes: an NTMState that holds each tensor's shape, without the batch axis.
         batch_size: B.
         seed: a pair of integers.
         dtype: the tensors' dtype.

@@ -1,4 +1,4 @@
-"""Small conversions, reshapes and selections of tensors and structures of tensors, shared by the modules of ntm.
+"""Small functions that reshape, cut and select tensors, or structures of tensors. The modules of ntm share them.
 
 A structure is a nest of tuples, such as a NamedTuple of tensors.
 """
@@ -22,7 +22,7 @@ def pad_with_zeros(tensor, padding: int | tf.Tensor):
 
 
 def cut(structure, start: int | tf.Tensor, length: int):
-    """tensor[start : start + length] for every tensor. The start may be a tensor that XLA does not know beforehand."""
+    """tensor[start : start + length] for every tensor. XLA need not know the value of `start` when it compiles."""
 
     def cut_tensor(tensor):
         begin = [start] + [0] * (tensor.shape.rank - 1)

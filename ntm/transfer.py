@@ -21,7 +21,7 @@ def with_locations(model: NTM, locations: int) -> NTM:
 
     Raises:
         ValueError: `locations` is below the model's number of locations. Or it is above that number, and the model has
-            `location_rows`, so that the added locations would have no trained row.
+            `location_rows`: the added locations would have no trained row.
     """
     present = model.options["memory_locations"]
     if locations < present:

@@ -78,7 +78,7 @@ def forward_and_gradient(cell, sequences, arguments):
 
     Returns:
         The pair that `tf.custom_gradient` asks for. First, StepsResults. Second, a function: it takes the gradients of
-        the tensors in the StepsResults, one argument a tensor, and returns the gradients as StepsArguments.
+        the tensors in the StepsResults, one argument per tensor, and returns the gradients as StepsArguments.
     """
     sequences = sequences._replace(inputs=arguments.inputs)
     history, final_state = _forward(cell, arguments.weights, sequences, LoopState.from_state(arguments.initial_state))
@@ -165,7 +165,7 @@ def _forward(cell, weights, sequences, state):
     """Runs the steps. Returns their History and the final LoopState."""
     inputs, mask, num_steps = sequences.inputs, sequences.mask, sequences.num_steps
     length = leading_size(inputs)
-    # Only the shapes of this step's results are used. A compiled program does not run it.
+    # Only the shapes of this step's results are used. A compiled program does not run this step.
     _, example = cell.step(tf.reduce_sum(inputs, axis=0), state, weights)
     history = History(
         records=_arrays(example, length),

@@ -33,7 +33,7 @@ def browse(draw, **ranges):
     redraw()
     for slider in sliders.values():
         slider.observe(redraw, "value")
-    # One output in two forms: a notebook viewer shows the richer form that it supports.
+    # One output in two forms. A notebook viewer shows the richest form that it supports.
     static, _ = Image(picture.value)._repr_mimebundle_()
     box = ipywidgets.VBox([*sliders.values(), picture])
     display({**static, **box._repr_mimebundle_()}, raw=True)

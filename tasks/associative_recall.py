@@ -16,7 +16,8 @@ BITS, VECTORS = 6, 3  # bits per vector, vectors per item
 class AssociativeRecall(Task):
     """Given a sequence of items and one of them as the query, answer with the item that followed the query.
 
-    An item is three 6-bit vectors. With items a, b and c and the query b, time runs to the right:
+    An item is three 6-bit vectors. In this example the items are a, b and c, and the query is b. Time
+    runs to the right:
 
         item flag    1 .. .. .. 1 .. .. .. 1 .. .. .. . .. .. .. . .. .. ..
         query flag   . .. .. .. . .. .. .. . .. .. .. 1 .. .. .. 1 .. .. ..

@@ -16,7 +16,8 @@ BITS = 8  # per vector
 class CopyTask(Task):
     """Repeat a sequence of random 8-bit vectors after its end.
 
-    The layout is the same as in the reference, camigord/Neural-Turing-Machine. With length 3, time runs to the right:
+    The layout is the same as in the reference, camigord/Neural-Turing-Machine. This example has length 3.
+    Time runs to the right:
 
         start flag   1 . . . . . . .
         bits         . x y z . . . .
@@ -27,7 +28,7 @@ class CopyTask(Task):
     Args:
         min_length, max_length: bounds of the length. The length is drawn uniformly.
         every_step: whether every step counts, as in the reference. The target then also has the channels of both flags.
-            It is zero at all steps before the answer.
+            The target is zero at all steps before the answer.
     """
 
     min_length: int = option(1, "smallest number of vectors")

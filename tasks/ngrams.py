@@ -20,9 +20,9 @@ _RESOLUTION = 2**24  # a bit is 1 if an integer, uniform in [0, _RESOLUTION), is
 class NGrams(Task):
     """Predict each bit of a random sequence whose bits depend on the bits before them.
 
-    The last k bits are the context of the next bit. Each sequence has a table of its own with the probability of a 1
-    for each of the 2^k contexts, drawn from Beta(1/2, 1/2). The first k bits are 1 with probability 1/2. With bits x, y
-    and z, time runs to the right:
+    The last k bits are the context of the next bit. Each sequence has a table of its own. For each of the 2^k contexts,
+    the table holds the probability of a 1, drawn from Beta(1/2, 1/2). The first k bits are 1 with probability 1/2. In
+    this example the bits are x, y and z. Time runs to the right:
 
         start flag   1 . .
         bits         . x y

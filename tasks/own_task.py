@@ -28,7 +28,7 @@ def load_class(reference: str) -> type[Task]:
         reference: FILE:CLASS, such as "examples/my_task.py:Parity".
 
     Raises:
-        TaskError: the file is missing or raises an exception, or it does not define such a task.
+        TaskError: the file is missing or raises an exception, or the class is missing or is no usable task.
     """
     file, _, class_name = reference.rpartition(":")
     path = Path(file).resolve()
@@ -93,8 +93,8 @@ def _check_defaults(task_class, path):
 def check_batch(task: Task):
     """Makes a batch of a task from a file, checks its shapes, and traces its TensorFlow graph.
 
-    To be called after the devices are chosen, because it runs TensorFlow operations. The tasks of this repository are
-    not checked.
+    Call this function after the devices are chosen, because it runs TensorFlow operations. The tasks of this repository
+    are not checked.
 
     Raises:
         TaskError: the task makes no batch, or a batch of wrong shapes.

@@ -17,8 +17,8 @@ _RESOLUTION = 2**22  # number of different priorities, evenly spaced from -1 to 
 class PrioritySort(Task):
     """Sort random 8-bit vectors by their priorities, highest first, and answer with the first ones.
 
-    A priority is drawn uniformly from -1 to 1. With length 3, two vectors in the answer and the priorities r > p > q,
-    time runs to the right:
+    A priority is drawn uniformly from -1 to 1. This example has length 3, two vectors in the answer and the priorities
+    r > p > q. Time runs to the right:
 
         bits         x y z . . .
         priority     p q r . . .

@@ -17,7 +17,7 @@ BITS = 8  # per vector
 class RepeatCopy(Task):
     """Repeat a sequence of random 8-bit vectors a given number of times, then set an end marker.
 
-    With length 2 and 3 repeats, time runs to the right:
+    This example has length 2 and 3 repeats. Time runs to the right:
 
         start flag   1 . . . . . . . . . .
         bits         . x y . . . . . . . .
@@ -76,5 +76,5 @@ class RepeatCopy(Task):
 
     def _normalised(self, repeats):
         choices = self.max_repeats - self.min_repeats + 1
-        std = math.sqrt((choices**2 - 1) / 12) or 1.0  # with one choice the std is 0: dividing 0 by 1 gives 0
+        std = math.sqrt((choices**2 - 1) / 12) or 1.0  # with one choice the std is 0; the result is then 0 / 1 = 0
         return (tf.cast(repeats, tf.float32) - (self.min_repeats + self.max_repeats) / 2) / std

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 Seed = tf.Tensor | Sequence[int]  # two integers
 
-# Only this generator draws the same integers in eager, graph and compiled code. Its floats differ between them.
+# Only this generator draws the same integers in eager, graph and compiled code. Even its floats are not the same.
 _GENERATOR = "philox"
 
 
@@ -33,7 +33,7 @@ def random_vectors(seed: Seed, batch_size: int, number: int | tf.Tensor, padded_
     Returns:
         [B, K, C], float32. Vectors from `number` on are zeros.
     """
-    # The position is the first axis, so that the bits at a position do not depend on the padded number.
+    # The axis of the K vectors comes first. The bits of a vector then do not depend on `padded_number`.
     vectors = random_integers([padded_number, batch_size, bits], seed, 0, 1)
     vectors = tf.cast(tf.transpose(vectors, [1, 0, 2]), tf.float32)
     return vectors * tf.cast(tf.range(padded_number) < number, tf.float32)[:, tf.newaxis]

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tasks.sampling import Seed, random_integers, split_seed
 
-MAX_STEPS = 2**22  # length limit of a sequence: exceeds any machine's memory, and is well within the range of int32
+MAX_STEPS = 2**22  # no sequence is longer; this exceeds any machine's memory, but not int32
 
 
 class Batch(NamedTuple):
