@@ -107,8 +107,8 @@ def _parser(argv):
         "--device",
         choices=DEVICES,
         default="auto",
-        help="where to compute. auto is the GPU if there is one and --batch-size times --memory-locations is at least "
-        f"{GPU_WORK:,}, else the CPU; with --distribute=mirrored it is all GPUs (auto)",
+        help="where to compute. auto means the GPU if there is one and --batch-size times --memory-locations is at "
+        f"least {GPU_WORK:,}, else the CPU; with --distribute=mirrored, auto means all GPUs (auto)",
     )
     machine.add_argument(
         "--distribute",

@@ -3,7 +3,7 @@
 import contextlib
 import ctypes
 
-_TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8  # names of glibc's malloc.h, as M_TRIM_THRESHOLD
+_TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8  # M_TRIM_THRESHOLD and so on in glibc's malloc.h
 
 
 def keep_freed_memory():
@@ -11,8 +11,9 @@ def keep_freed_memory():
     does nothing.
 
     A compiled program allocates its arrays as one block at every call. glibc fetches a block above 32 MB from the
-    system and returns it when it is freed, so that the system clears all of its pages again at the next call. An arena,
-    the part of the memory that a thread has for itself, is returned as well. All threads share one part here.
+    system, and returns the block when the program frees it. At the next call, the system must clear all pages of the
+    block again. glibc also returns an arena, which is the part of the memory that a thread has for itself. This
+    function therefore makes all threads share one arena.
     """
     with contextlib.suppress(AttributeError, OSError, TypeError):
         library = ctypes.CDLL(None)

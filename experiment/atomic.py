@@ -17,7 +17,8 @@ def read_file(path: Path) -> bytes:
     """Reads a file.
 
     Raises:
-        OSError: the file cannot be read, or is no file: to read a named pipe would wait for ever.
+        OSError: `path` cannot be read or is not a regular file. A named pipe is refused, because reading it could wait
+            for ever.
     """
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "not a file", str(path))
@@ -79,7 +80,7 @@ def discard_unfinished():
 
 
 def discard_leftovers(directory: Path, names: list):
-    """Deletes what killed processes have left of some files and directories.
+    """Deletes the unfinished copies of some files and directories that killed processes have left.
 
     Args:
         directory: the directory of the files.
@@ -92,9 +93,9 @@ def discard_leftovers(directory: Path, names: list):
 
 @contextlib.contextmanager
 def _beside(path):
-    """Yields the path to write to, and leaves nothing there.
+    """Yields a path beside `path` to write to. Before and after the block, deletes anything at the yielded path.
 
-    If an OSError has no file name, sets its `filename` to `path`.
+    If the block raises an OSError without a file name, sets the error's `filename` to `path`.
     """
     aside = path.with_name(f".{path.name}")
     _discard(aside)

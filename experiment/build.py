@@ -42,7 +42,7 @@ def build_trainer(
         config: the configuration.
         model_class: as in `build_model`.
         optimizer: a Keras optimizer, to be used in place of the configuration's.
-        team: Team; with a strategy, the trainer is a DistributedTrainer.
+        team: Team. If it has a strategy, the trainer is a DistributedTrainer.
 
     Raises:
         ValueError: an argument is out of range.

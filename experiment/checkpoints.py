@@ -58,7 +58,7 @@ def candidates(run_dir: Path, name: str | None) -> list:
     """The directory of the named checkpoint. If `name` is None: the directories of all checkpoints, newest first.
 
     Raises:
-        ValueError: `name` is not step-N. A path could name a checkpoint of another run.
+        ValueError: `name` is not step-N. Paths are refused, because a path could lead to a checkpoint of another run.
         CheckpointError: the run has no checkpoint `name`.
     """
     found = checkpoints(run_dir)
@@ -112,9 +112,9 @@ def read_tensors(prefix: str | Path) -> dict:
 
 @contextlib.contextmanager
 def _without_pattern(prefix):
-    """Yields a path to a checkpoint's files. TensorFlow's reader does not take this path for a pattern.
+    """Yields a path to a checkpoint's files that has no pattern characters.
 
-    The reader expands *, ?, [ and a backslash in a path, and then finds no file.
+    TensorFlow's reader treats *, ?, [ and a backslash in a path as a pattern, and then finds no file.
     """
     if not re.search(r"[*?\[\\]", str(prefix)):
         yield prefix
@@ -148,7 +148,8 @@ def restore(variables: dict, prefix: str | Path):
         prefix: as in `read_tensors`.
 
     Raises:
-        CheckpointError: a file is missing or damaged, or the checkpoint lacks a variable or holds another shape of it.
+        CheckpointError: a file is missing or damaged, the checkpoint lacks a variable, or a tensor has another shape
+            than its variable.
     """
     tensors = read_tensors(prefix)
     for name, variable in variables.items():
@@ -162,7 +163,7 @@ def restore(variables: dict, prefix: str | Path):
 
 
 def variable_name(variable: keras.Variable) -> str:
-    """The name of a model's variable in checkpoints. All models of one architecture have the same names."""
+    """The name of a model's variable in checkpoints. Models of the same architecture have the same variable names."""
     return f"model/{variable.path.partition('/')[2]}"
 
 

@@ -1,4 +1,4 @@
-"""The processes of a run on several machines: who they are, as TF_CONFIG says, and which of them have gone."""
+"""The processes of a run on several machines. Reads them from TF_CONFIG, and finds those that no longer answer."""
 
 import contextlib
 import json
@@ -102,7 +102,7 @@ def limited_wait(cluster: Cluster, prog: str):
 
     Args:
         cluster: Cluster.
-        prog: the command's name, for the line.
+        prog: the command's name, which begins the line.
     """
 
     sys.stderr.flush()
@@ -117,7 +117,10 @@ def limited_wait(cluster: Cluster, prog: str):
 
 
 def _end_parent_later(cluster, prog):
-    """The watcher of `limited_wait`, a process: no thread can run while TensorFlow waits with Python's lock held."""
+    """Runs in the watcher process of `limited_wait`. Ends the parent process after JOIN_SECONDS.
+
+    The watcher is a process, not a thread: TensorFlow holds Python's lock while it waits, so that no thread can run.
+    """
     parent, begin = os.getppid(), time.monotonic()
     while time.monotonic() < begin + JOIN_SECONDS:
         time.sleep(0.2)
@@ -130,7 +133,7 @@ def _end_parent_later(cluster, prog):
 
 
 def lost(cluster: Cluster, error: Exception) -> ProcessLostError:
-    """The exception to raise when an operation among the processes has failed with `error`."""
+    """The exception to raise after `error`, the failure of an operation in which all processes take part."""
     named = [member for member in cluster.members if f"/job:{member.job}/replica:0/task:{member.number}" in str(error)]
     # The message of TensorFlow may name a process that only passes the failure on.
     gone = cluster.gone() or [member for member in named if member != cluster.members[cluster.index]]

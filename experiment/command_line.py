@@ -1,6 +1,6 @@
 """Starts every command, ends it with an exit status, and parses its options.
 
-A command imports everything that needs TensorFlow in `with start():`. This module itself must not import TensorFlow.
+Inside `with start():`, a command imports everything that needs TensorFlow. This module must not import TensorFlow.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from experiment import program_cache, signals, streams
 
 @contextlib.contextmanager
 def start():
-    """Starts a command: shares compiled programs, and hides TensorFlow's messages during the `with` block.
+    """Starts a command: calls `program_cache.share`, and hides TensorFlow's messages during the `with` block.
 
     Sets Keras's backend to TensorFlow and its float type to float32, whatever the environment and keras.json say.
     """
@@ -69,7 +69,7 @@ class Parser(argparse.ArgumentParser):
         (streams.say if file is sys.stdout else streams.warn)(message, end="")
 
     def refuse(self, error: ValueError):
-        """Refuses with an error's message, in which `name=value` becomes `--name=value` if that is an option."""
+        """Refuses with an error's message. If --name is an option, `name=value` there becomes `--name=value`."""
 
         def option(match):
             flag = f"--{match[1].replace('_', '-')}"
@@ -163,7 +163,7 @@ def number(text: str) -> float:
 
 
 def _float_or_nan(text):
-    """The number that a text stands for; NaN, which is in no range, if it stands for none."""
+    """The number in a text. If the text is not a number, returns NaN, which is outside every range."""
     try:
         return float(text)
     except ValueError:

@@ -41,7 +41,7 @@ def load_config(run_dir: str | Path) -> Config:
 
 @contextlib.contextmanager
 def refusing_config(run_dir: str | Path) -> Iterator:
-    """Raises RunError in place of the exceptions of a damaged config.json or of a task that cannot be loaded."""
+    """Turns the exceptions of the `with` block into RunError: config.json is damaged, or its task cannot be loaded."""
     try:
         yield
     except TaskError as error:

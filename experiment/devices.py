@@ -23,10 +23,11 @@ def faster_device(batch_size: int, memory_locations: int) -> str:
 
 
 def choose_threads(batch_size: int):
-    """Chooses the number of threads of an operation. To be called before TensorFlow runs its first operation.
+    """Chooses how many threads compute one operation. To be called before TensorFlow runs its first operation.
 
-    An update of a small batch has many small matrix products. To divide a product over threads takes longer than to
-    compute it in one. Once TensorFlow has run an operation, the number is fixed, and this function has no effect.
+    An update of a small batch has many small matrix products. Dividing a small product over several threads takes
+    longer than computing it in one thread. Once TensorFlow has run an operation, the number of threads is fixed, and
+    this function has no effect.
     """
     if batch_size < LARGE_BATCH:
         with contextlib.suppress(RuntimeError):
@@ -49,7 +50,7 @@ def choose_devices(device: str, mirrored: bool = False, number: int | None = Non
         The names of the devices, such as "GPU:0".
 
     Raises:
-        ValueError: there is no such device; the message names the option.
+        ValueError: the devices cannot be chosen; the message names the option.
     """
     gpus = tf.config.list_physical_devices("GPU")
     if number is not None and not mirrored:

@@ -1,4 +1,4 @@
-"""Distributes updates: the sequences of a batch over several devices or machines, with tf.distribute."""
+"""Distributes updates with tf.distribute: several devices or machines share the sequences of a batch."""
 
 import keras
 import tensorflow as tf
@@ -12,19 +12,20 @@ from tasks import Task
 class DistributedTrainer(Trainer):
     """A Trainer whose updates are distributed over the replicas of a tf.distribute strategy.
 
-    Each replica draws the whole batch of an update from the update's seed, which takes little time, and measures its
-    own share of the sequences. The result of an update is therefore the same as in a Trainer, except for rounding in
-    sums. The gradient of a share is a compiled program. The sum over the replicas and the optimizer run outside this
-    program. Every process runs the optimizer on its own copy of the weights.
+    A replica is a copy of the computation on one device. Each replica draws the whole batch of an update from the
+    update's seed. This takes little time. Each replica then measures its own share of the sequences. The result of an
+    update is therefore the same as in a Trainer, except for rounding in sums. A compiled program computes the gradient
+    of a share. The mean over the replicas and the optimizer run outside this program. Every process runs the optimizer
+    on its own copy of the weights.
 
     Args:
         model, task, optimizer: as for `Trainer`.
-        team: Team with a strategy. On its chief, `advance` makes all processes advance.
+        team: Team with a strategy. When the chief calls `advance`, all processes of the team advance.
         batch_size: B, the sequences of all replicas in an update.
         **options: further arguments of `Trainer`.
 
     Raises:
-        ValueError: an argument is out of range, or the replicas do not divide the batch.
+        ValueError: an argument is out of range, or `batch_size` is not a multiple of the number of replicas.
     """
 
     def __init__(

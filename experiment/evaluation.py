@@ -17,10 +17,10 @@ from tasks.sampling import Seed
 
 
 class SequenceErrors(NamedTuple):
-    """The errors of the sequences of a batch, each [B]."""
+    """The errors of the sequences of a batch. Every field has the shape [B]."""
 
     wrong: tf.Tensor  # wrong bits
-    cost: tf.Tensor  # bits
+    cost: tf.Tensor  # in bits, see `bits_per_sequence`
     optimal: tf.Tensor  # the lowest achievable cost, in bits
     answer_bits: tf.Tensor  # the number of bits in the answer
 
@@ -35,8 +35,8 @@ class Evaluator:
         sequences: number of sequences of each size, at least 1.
         seed: [2], the seed of a stream, see seeds.py.
         carry_state: whether each batch starts with the final controller state of the previous batch, as in the
-            reference. An extra batch comes first and is not measured. If false, every sequence starts in the initial
-            state.
+            reference (see reference.py). The first batch then starts with the final state of an extra batch, which is
+            not measured. If false, every sequence starts in the initial state.
         batch_size: the largest number of sequences that run at the same time.
 
     Raises:

@@ -28,7 +28,7 @@ class Events:
     """
 
     def __init__(self, run_dir: Path, iteration: int, rows: list):
-        self._iterations = collections.defaultdict(set)  # from the tags of the events in details/ to their iterations
+        self._iterations = collections.defaultdict(set)  # of the events in details/, by tag
         # A resumed run repeats iterations. If their earlier events stayed, TensorBoard would show them twice.
         atomic.discard_leftovers(run_dir / "details", ["events.out.tfevents.*"])
         for details in sorted((run_dir / "details").glob("events.out.tfevents.*")):
@@ -43,7 +43,7 @@ class Events:
         self._metrics.flush()
 
     def close(self):
-        """Closes the files. An event that cannot be written is lost: the method that added it has raised the error."""
+        """Closes the files. Ignores errors: the method that added an event has already raised them."""
         for writer in (self._metrics, self._details):
             with contextlib.suppress(tf.errors.OpError):
                 writer.close()
@@ -53,7 +53,7 @@ class Events:
         return {tag: [len(iterations), max(iterations)] for tag, iterations in self._iterations.items()}
 
     def missing_details(self, expected: dict) -> dict:
-        """The events that are missing in details/: a dict from tags to numbers. `expected` is a result of `details`."""
+        """How many events details/ lacks: a dict from tags to counts. `expected` is an earlier result of `details`."""
         missing = {}
         for tag, (count, last) in expected.items():
             found = sum(iteration <= last for iteration in self._iterations[tag])
@@ -100,7 +100,7 @@ class Events:
 
 
 def _write_histogram(tag, tensor):
-    """Writes what `tf.summary.histogram` writes, which computes with TensorFlow and takes ten times as long."""
+    """Writes the same event as `tf.summary.histogram`, in a tenth of the time: NumPy computes it, not TensorFlow."""
     tf.summary.experimental.write_raw_pb(histogram_pb(tag, tensor.numpy()).SerializeToString())
 
 

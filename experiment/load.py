@@ -74,7 +74,7 @@ def load_weights(path: str | Path, task_name: str | None = None) -> Trained:
         CheckpointError: the file is missing or damaged, holds another kind of model, or does not fit the task; or a
             weight is not finite.
         RunError: the config.json is damaged, or has another task than `task_name`.
-        TaskError: the task makes no batch.
+        TaskError: the task cannot make a batch of the right shapes.
     """
     run_dir = Path(path).parent
     if not (run_dir / "config.json").exists():
@@ -100,8 +100,8 @@ def load_reference(prefix: str | Path) -> Trained:
         Trained.
 
     Raises:
-        CheckpointError: the checkpoint is missing or damaged, a weight is not finite, or it is not a checkpoint of the
-            reference for the copy task.
+        CheckpointError: the checkpoint is missing or damaged, is not the reference's checkpoint for the copy task, or
+            holds a weight that is not finite.
     """
     task, model = default_config(preset="reference").task, load_reference_checkpoint(prefix)
     _refuse_misfit(task, model, prefix)

@@ -16,7 +16,7 @@ from experiment.signals import StopSignals
 from experiment.start_or_resume import Run
 from experiment.streams import discard_output, say, warn
 
-UPDATES_PER_CALL = 100  # at most; a signal takes effect at the end of a call
+UPDATES_PER_CALL = 100  # updates in one call of `Trainer.advance`, at most; a signal takes effect after the call
 
 
 def train_and_report(run: Run) -> int:
@@ -46,7 +46,7 @@ def train_and_report(run: Run) -> int:
 
 
 def _print_errors(evaluator, sizes):
-    """Prints a table of errors, a line as soon as it is measured. Returns the results of `Evaluator.measure`."""
+    """Prints a table of errors, each line as soon as it is measured. Returns the results of `Evaluator.measure`."""
     errors = []
 
     def measured():
@@ -77,7 +77,11 @@ class Loop:
         self._compilation = None
 
     def train(self) -> int:
-        """Trains. Returns the exit status: 0, 1 if a loss is not finite, or 128 plus the number of a signal."""
+        """Trains. Returns the exit status.
+
+        The status is 1 if a loss or its gradient is not finite. If a signal stops training, the status is 128 plus the
+        signal's number. Otherwise it is 0.
+        """
         self._directory.start_metrics(self._iteration, self._resumed_from)
         with (
             Progress(self._options.iterations, self._iteration, self._trainer.batch_size) as progress,
@@ -113,7 +117,7 @@ class Loop:
     def _compile_evaluator(self, background):
         """Compiles the evaluator's program on another core while training goes on."""
         if self._compilation is None:
-            program_cache.publish()  # a killed process stores no programs
+            program_cache.publish()  # now, because a process that is killed later stores no programs
             self._compilation = background.submit(self._evaluator.compile)
 
     def _log_row(self):
@@ -129,7 +133,7 @@ class Loop:
         return {"iteration": self._iteration, "sequences": self._iteration * self._trainer.batch_size}
 
     def _test_solved(self, metrics):
-        """Tests whether the task is newly solved. No test is made if the row has a wrong bit."""
+        """Tests whether the task is newly solved. No test is made if the metrics show a wrong bit."""
         if self._directory.solved is not None or metrics.hamming_distance != 0:
             return False
         self._compilation.result()
@@ -149,7 +153,11 @@ class Loop:
             self._signals.received = signal.SIGPIPE
 
     def _save_checkpoint(self, stop):
-        """Saves a checkpoint. Histograms and figures come first: a run killed in between makes them again."""
+        """Saves a checkpoint, after its histograms and figures.
+
+        If the process is killed before the checkpoint is complete, the resumed run makes the histograms and figures
+        again.
+        """
         gradients = {f"gradient/{name}": gradient for name, gradient in self._trainer.gradients().items()}
         self._directory.add_histograms(gradients, self._iteration)
         if self._options.figures and not stop and self._iteration < self._options.iterations:

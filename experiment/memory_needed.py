@@ -1,4 +1,4 @@
-"""Refuses sizes that the machine's memory cannot hold, before any of it is allocated.
+"""Refuses sizes for which the machine's memory is too small, before the arrays are allocated.
 
 The estimates count only the largest arrays, and no array twice. A size that is refused can therefore not work. A size
 that is not refused may still be too large.
@@ -72,7 +72,7 @@ def check_weights(options: dict, input_size: int, output_size: int):
 
 
 def check_file(path: Path):
-    """Refuses a .keras file with a model whose weights cannot fit in memory. A damaged file is left to Keras.
+    """Refuses a .keras file with a model whose weights cannot fit in memory. Ignores a damaged file: Keras refuses it.
 
     Raises:
         CheckpointError: the message names the file.
@@ -124,7 +124,7 @@ def _state_numbers(options):
 
 
 def _step_numbers(options, task):
-    """A lower bound of what evaluation stores for a step: inputs, targets, logits, mask, controller outputs."""
+    """At least how many numbers evaluation stores per step: inputs, targets, logits, mask, controller outputs."""
     return task.input_size + 2 * task.output_size + 1 + options["controller_units"]
 
 

@@ -61,11 +61,11 @@ class LSTMOptions:
 
 
 class ModelKind(NamedTuple):
-    """The classes and the fixed arguments that a value of --model stands for."""
+    """What a value of --model selects: the class of the model, the class of its options, and fixed arguments."""
 
     model_class: type
     options_class: type
-    fixed: dict  # arguments of the constructor that the kind determines
+    fixed: dict  # arguments of the model's constructor that --model determines, by name
 
 
 MODELS = {

@@ -16,7 +16,7 @@ from tasks.sampling import Seed
 
 
 class Observation(NamedTuple):
-    """A sequence, and the outputs and the states of a model on it, as arrays without a batch axis."""
+    """A sequence, and the outputs and states of a model that has read it. The arrays have no batch axis."""
 
     size: str  # see `size_text`
     answer_at: int  # the step at which the answer begins
@@ -90,7 +90,7 @@ class Observer:
         inputs = tf.TensorSpec([1, None, self._task.input_size])
         states = tf.nest.map_structure(lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), state)
         run = tf.function(lambda inputs, state: self._model.trace(inputs, initial_state=state), autograph=False)
-        # A concrete function avoids TensorFlow's warning of retracing, which several models would cause.
+        # With several models, TensorFlow would warn of retracing. A concrete function avoids the warning.
         return run.get_concrete_function(inputs, states)
 
     def observe(self, size: tuple, seed: Seed) -> Observation:

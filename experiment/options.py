@@ -1,7 +1,7 @@
 """Derives the options of train.py from the fields of the configuration.
 
-A field memory_width becomes the option --memory-width. Tasks share an option if they have fields of the same name.
-Models do too. If --task names a class in a file (FILE:CLASS), the fields of this class become options too.
+A field memory_width becomes the option --memory-width. Tasks that have fields of the same name share one option.
+Models do so too. If --task names a class in a file (FILE:CLASS), the fields of this class become options too.
 """
 
 import argparse
@@ -38,8 +38,8 @@ def add_options(parser: Parser, argv: list | None = None):
 
     Args:
         parser: the parser that gets the options.
-        argv: the command line that will be parsed (default: sys.argv[1:]). Its --task may name a task in a file, whose
-            options are added too.
+        argv: the command line that will be parsed (default: sys.argv[1:]). If its --task names a class in a file,
+            the options of this class are added too.
     """
     early = Parser(prog=parser.prog, add_help=False)
     early.add_argument("--task", type=task_name)

@@ -68,8 +68,8 @@ RECIPES = {
     },
     ("repeat-copy", "lstm"): _LSTM,
     # To find the query among the items, a read head has to follow the order in which the write head wrote. Heads with
-    # small initial weights and biases learn this soonest. The initial shift goes forward: strongly in the write head,
-    # which may otherwise learn to go backward, and less strongly in the read head, which must also jump by content.
+    # small initial weights and biases learn this soonest. The initial shift goes forward. It is strong in the write
+    # head, which might otherwise learn to go backward. It is weaker in the read head, which must also jump by content.
     ("associative-recall", "ntm-lstm"): {
         "model": {
             "heads_std": 0.05,
@@ -86,7 +86,7 @@ RECIPES = {
     # learning rate; clipping at every time step; and, in tasks that need no addressing by location, write heads that
     # address by content and less sharply.
     # In recall and N-grams, each location also has an initial row of its own. From what its heads read, a feedforward
-    # controller then knows where they are. In recall, the forward shift keeps the write heads out of each other's way,
+    # controller then knows where the heads are. In recall, the forward shift keeps the write heads out of each other's way,
     # and the noise makes the search more certain.
     ("associative-recall", "ntm-feedforward"): {
         "model": {

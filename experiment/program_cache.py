@@ -4,7 +4,8 @@
 .cache/MACHINE/process-*/         the directory that one process gives to TensorFlow, locked while the process runs
 
 TensorFlow reads and writes only the directory of its process. TensorFlow ends the process when it reads a damaged
-program; it must therefore see no program whose checksum is wrong. Any doubt means: delete the program, compile again.
+program. A process therefore gets only programs whose checksum is right. Programs with a wrong checksum are deleted,
+and compiled again when they are needed.
 """
 
 import atexit
@@ -60,7 +61,7 @@ class SharedPrograms:
             processes that were killed, are deleted.
 
     Attributes:
-        own: a directory with all whole programs, for this process alone.
+        own: a directory for this process alone. At first it holds all undamaged programs of the store.
 
     Raises:
         OSError: `store` cannot be written.
@@ -87,7 +88,7 @@ class SharedPrograms:
 
     def publish(self):
         """Stores new programs."""
-        if os.getpid() != self._process:  # a fork
+        if os.getpid() != self._process:  # this process is a fork of the process that made the object
             return
         for program in self.own.glob("*.pb"):
             if program.name not in self._known:

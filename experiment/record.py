@@ -1,7 +1,7 @@
 """record.json: what a run directory held when a checkpoint was written.
 
 Each checkpoint has one, beside the tensors. --resume compares the directory with this record, and so finds what is lost
-or changed. If there is no record, as in checkpoints of earlier versions, --resume says that it cannot find this.
+or changed. If there is no record, as in checkpoints of earlier versions, --resume says that it cannot notice changes.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Loads the reference's published weights: camigord/Neural-Turing-Machine, a TensorFlow 0.12 checkpoint."""
+"""Loads the published weights of the reference, camigord/Neural-Turing-Machine, from a TensorFlow 0.12 checkpoint."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from ntm.addressing import AddressingParameters
 from ntm.heads import HeadParameters
 from ntm.options import group_initial_values
 
-# Options of the NTM that give the reference's architecture. The checkpoint gives the missing sizes, except N.
+# Options of the NTM that give the reference's architecture. The other sizes follow from the checkpoint, except N.
 ARCHITECTURE = {
     "read_heads": 1,
     "write_heads": 1,
@@ -61,8 +61,8 @@ def load_reference_checkpoint(prefix: str | Path, memory_locations: int = 128) -
     )
     model.build((None, None, input_size))
     controller = model.cell.controller
-    # The rows of `matrix` belong to the input, the read vector and the previous output. The gates have our order. At
-    # every step, the reference adds 1 to the forget gate's pre-activation.
+    # The rows of `matrix` belong to the input, the read vector and the previous output. The gates have the same order
+    # as in ntm. At every step, the reference adds 1 to the forget gate's pre-activation.
     controller.kernel.assign(weights.matrix[:input_size])
     controller.recurrent_kernel.assign(weights.matrix[input_size:])
     controller.bias.assign(weights.bias + np.repeat(np.float32([0, 0, 1, 0]), units))

@@ -1,4 +1,4 @@
-"""Writes report.html: one file that shows a run in a browser, without a network.
+"""Writes report.html: one file that shows a run in a browser, without an internet connection.
 
 The scripts in browser/ draw its pictures. The site's page "The machine in the browser" uses the same scripts.
 """
@@ -37,7 +37,7 @@ def write_report(run: Run, observer: Observer, errors: list):
 
     Args:
         run: Run.
-        observer: Observer of the run's model. The observed sequence is that of the figures.
+        observer: Observer of the run's model. The report shows the same sequence as the figures.
         errors: the results of `Evaluator.measure`.
     """
     seen = observer.observe(run.config.task.largest, stream(run.config.run.seed, PICTURES))

@@ -1,6 +1,6 @@
-"""What --resume finds in a run directory, compared with the record of the checkpoint.
+"""Compares a run directory with the record of a checkpoint when --resume is given, and restores solved.json.
 
-For each file with lost data, one line is printed.
+Prints one line for each file that has lost data.
 
 metrics.csv     rows that are lost or changed cannot be restored
 solved.json     is restored from the record
@@ -51,7 +51,7 @@ def restore_solved(run_dir: Path, iteration: int, record: Record | None) -> dict
         run_dir, iteration, record: as in `restore_rows`.
 
     Returns:
-        When the run solved its task, as `read_solved` returns it. None if it had not solved its task by `iteration`.
+        A dict as `read_solved` returns it. None if the run had not solved its task by `iteration`.
     """
     path, found = run_dir / "solved.json", read_solved(run_dir)
     damaged = path.exists() and found is None

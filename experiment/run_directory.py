@@ -165,7 +165,8 @@ class RunDirectory:
     def save(self, variables: dict, iteration: int):
         """Writes a checkpoint, see `save_checkpoint`, with a record of what the directory holds now.
 
-        Histograms and figures of `iteration` must be written first. After a kill in between, they are written again.
+        Histograms and figures of `iteration` must be written first. If the process is killed before the checkpoint is
+        complete, the resumed run writes them again.
         """
         details = self._events.details() if self._events else {}
         record = Record(config=self.config, rows=self._rows, solved=self.solved, details=details)

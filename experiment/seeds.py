@@ -1,6 +1,6 @@
-"""Seeds: one integer gives several independent streams, one for each purpose.
+"""Seeds: the integer seed of a run gives several independent streams of random numbers, one for each purpose.
 
-A seed is a pair of integers. A run's integer seed and a purpose give the seed of a stream, see `stream`.
+All other seeds are pairs of integers. `stream` makes the seed of a stream from the run's seed and a purpose.
 """
 
 import tensorflow as tf
@@ -28,7 +28,7 @@ def stream(seed: int, purpose: int) -> tf.Tensor:
 
 
 def fold_in(seed: Seed, number: int | tf.Tensor) -> tf.Tensor:
-    """Derives the seed of draw `number` from the seed of a stream: [2]."""
+    """From the seed of a stream, derives the seed of its draw with the number `number`. Returns [2]."""
     return tf.random.fold_in(seed, number, alg="philox")
 
 

@@ -1,4 +1,4 @@
-"""What SIGINT, SIGTERM and SIGHUP do to a command: one line and an exit status; training saves a checkpoint first.
+"""Makes SIGINT, SIGTERM and SIGHUP end a command with one line and an exit status. Training saves a checkpoint first.
 
 Only the standard library is imported, because every command uses this module before TensorFlow is imported.
 """
@@ -67,7 +67,7 @@ def _end(number, frame):
 def _handle_with(handler):
     """Sets a handler for SIGNALS. Returns a dict from signals to their previous handlers.
 
-    A signal that is ignored stays ignored: nohup ignores SIGHUP.
+    Sets no handler for a signal that the process ignores. For example, nohup makes a process ignore SIGHUP.
     """
     if threading.current_thread() is not threading.main_thread():
         return {}

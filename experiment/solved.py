@@ -25,7 +25,7 @@ def is_solved(evaluator, task: Task, seed: int) -> bool:
 
 
 def read_solved(run_dir: str | Path) -> dict | None:
-    """Reads when a run solved its task, from solved.json.
+    """Reads solved.json, which says when a run solved its task.
 
     Returns:
         A dict with the keys "iteration" and "sequences", or None if the file is missing or damaged.

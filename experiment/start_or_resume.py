@@ -111,14 +111,14 @@ def resume_run(
 
 
 def prepare_trainer(config: Config, team: Team | None = None) -> Trainer:
-    """Builds the trainer of a configuration, after it has chosen the number of threads that suits it.
+    """Chooses the number of threads that suits a configuration, then builds its trainer.
 
     Args:
         config: the configuration.
         team: Team, see `build_trainer`.
 
     Raises:
-        ValueError: the training cannot fit in memory, or the task makes no batch.
+        ValueError: the training cannot fit in memory, or the task cannot make a batch of the right shapes.
     """
     check_training(config)
     choose_threads(config.training.batch_size)

@@ -84,7 +84,7 @@ def quiet_stderr():
 
 
 def one_line(text: str) -> str:
-    """The text with every character that cannot be printed, such as a line break in a file name, escaped."""
+    """Escapes every character that cannot be printed, such as a line break in a file name. Returns the new text."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape", "backslashreplace").decode()
         for character in text

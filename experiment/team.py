@@ -70,7 +70,7 @@ class Team:
         return self.gather(text if self.is_chief else "")[0]
 
     def broadcast_variables(self, variables: list):
-        """Assigns the chief's values of some variables to the variables of all processes."""
+        """Gives some variables the values that they have in the chief. All processes must call this."""
         values = tf.concat([tf.reshape(tf.cast(variable, tf.float64), [-1]) for variable in variables], axis=0)
         chiefs = self._sum(values if self.is_chief else tf.zeros_like(values))
         if not self.is_chief:
@@ -94,8 +94,8 @@ class Team:
 
         Args:
             iteration: the chief's choice; 0 ends the training. Others leave it out.
-            received: the signal that this process has received; 0 for none. The chief leaves it out. If the chief
-                goes on and handles this signal, it is raised in the chief.
+            received: the signal that this process has received; 0 for none. The chief leaves it out. The
+                signal is raised in the chief, if training goes on and the chief has a handler for the signal.
 
         Returns:
             The chief's choice.
@@ -104,7 +104,8 @@ class Team:
             return iteration
         chosen, *signals = self._sum(tf.constant(self._own_row([iteration, received]))).numpy().astype(int)
         for number in filter(None, signals if chosen else ()):
-            # After its first signal the chief has the default handlers again. Raising a signal would then end it.
+            # After its first signal the chief has the default handlers again. A raised signal would then end the
+            # chief.
             if self.is_chief and signal.getsignal(number) not in (signal.SIG_DFL, signal.default_int_handler):
                 signal.raise_signal(number)
         return int(chosen)

@@ -20,8 +20,9 @@ from tasks.sampling import random_integers
 # update's time.
 _NOISE_OFFSETS = 2**20
 
-# Gradient clipping compares a norm with a running mean of past clipped norms. The mean covers about 100 updates. The
-# lower bound of the mean, _LEAST_NORM, keeps rare hard sequences useful when nearly all sequences are easy.
+# Gradient clipping compares a norm with a running mean of past clipped norms. The mean covers about 100 updates.
+# When nearly all sequences are easy, the mean becomes very small. Its lower bound, _LEAST_NORM, then keeps the gradient
+# of a rare hard sequence large enough to be useful.
 _NORM_DECAY, _LEAST_NORM = 0.99, 0.01
 
 
@@ -29,7 +30,7 @@ _LOSS = Metrics._fields.index("loss")
 
 
 class Measured(NamedTuple):
-    """What an update measures on its batch: the fields of Metrics but for the gradient norm. Each is a scalar."""
+    """What an update measures on its batch: all fields of Metrics except the gradient norm. Each is a scalar."""
 
     loss: tf.Tensor
     hamming_distance: tf.Tensor
@@ -42,8 +43,8 @@ class Trainer:
     The batch of update i is a function of the seed and i alone. Training that was interrupted and resumed therefore
     gives the same weights as training that was not.
 
-    While `advance` runs, the weights are one long vector, `weights`. The optimizer treats every element alike, so that
-    it needs a few large operations instead of a dozen for each weight. This runs and compiles faster.
+    While `advance` runs, the weights are one long vector, `weights`. The optimizer treats every element alike. On
+    one vector, it needs a few large operations instead of a dozen for each weight. This runs and compiles faster.
 
     Args:
         model: an NTM or an LSTM, built.
@@ -55,8 +56,8 @@ class Trainer:
             (Graves, Mohamed and Hinton 2013, "Speech recognition with deep recurrent neural networks"). The metrics are
             measured with the noise.
         clip_ratio: clips the gradient norm to `clip_ratio` times a running mean of past clipped norms (at least 0.01).
-            0: no clipping. Once a task is learned the norms are small, and the gradient of one hard sequence may be a
-            million times larger; without clipping it would destroy the weights. With clipping, a gradient that is not
+            0: no clipping. Once a task is learned, the norms are small. The gradient of one hard sequence may then be a
+            million times larger, and would destroy the weights without clipping. With clipping, a gradient that is not
             finite counts as 0, and so does a gradient whose norm overflows (from 1e19 on).
         seed: the run's seed.
 
@@ -146,11 +147,11 @@ class Trainer:
         self._updates_in_totals.assign(0.0)
 
     def gradients(self) -> dict:
-        """The gradients of the last update before clipping: a dict from the weights' names in checkpoints."""
+        """The last update's gradients, before clipping: a dict from the weights' names in checkpoints to tensors."""
         return dict(zip(map(variable_name, self.model.trainable_variables), self._split(self._gradient)))
 
     def _make_program(self):
-        """The function of `advance`. It compiles everything into one program."""
+        """Makes the function that `advance` calls. The function is compiled into one program."""
         return tf.function(self._train_to, jit_compile=True, autograph=False)
 
     def _advance_arguments(self, iteration):
