@@ -1,7 +1,7 @@
-"""Does carrying the LSTM state from one training sequence to the next explain how the reference learned?
+"""Did the reference learn because it carries the LSTM state from one training sequence to the next?
 
-Trains the reference preset with the state carried over, which the reference does by accident:
-`python -m benchmarks.carried_state --seeds=3`. Compare with `python train.py --preset=reference`.
+The reference carries the state over by accident. `python -m benchmarks.carried_state --seeds=3` trains the reference
+preset in the same way. Compare its results with the results of `python train.py --preset=reference`.
 """
 
 import sys
@@ -17,7 +17,7 @@ with start():
     from experiment.seeds import REPORT, stream
     from ntm import NTM
 
-AVERAGED = 1000  # the printed metrics are means over this many iterations, at the end of each tenth of the run
+AVERAGED = 1000  # at each tenth of the run, the printed metrics are means over this many last iterations
 
 
 class CarryingNTM(NTM):

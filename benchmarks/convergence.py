@@ -80,7 +80,11 @@ def seeds_parser(benchmark: str, text: str, seeds: int) -> Parser:
         "--jobs", type=whole_number(1), default=2, metavar="N", help="runs at the same time (default %(default)s)"
     )
     parser.add_argument(
-        "--sequences", type=whole_number(1), default=1000, metavar="N", help="sequences per size (default %(default)s)"
+        "--sequences",
+        type=whole_number(1),
+        default=1000,
+        metavar="N",
+        help="sequences measured at each size (default %(default)s)",
     )
     sweep.add_scheduler_option(parser)
     parser.add_argument("--dir", type=file_path, default=f"runs/{benchmark}", help="directory (default %(default)s)")

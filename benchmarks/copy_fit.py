@@ -21,7 +21,9 @@ def main(argv=None) -> int:
     parser.add_argument(
         "--most", type=whole_number(1), default=20_000, help="stop after N sequences (%(default)s)", metavar="N"
     )
-    parser.add_argument("--batch-size", type=whole_number(1), default=1, help="batch of fit (%(default)s)", metavar="B")
+    parser.add_argument(
+        "--batch-size", type=whole_number(1), default=1, help="batch size of `fit` (%(default)s)", metavar="B"
+    )
     arguments = parser.parse_args(argv)
     for seed in range(arguments.seeds):
         trained, wrong = sequences_until_solved(seed, arguments.batch_size, arguments.most)

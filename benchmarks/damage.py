@@ -29,7 +29,7 @@ PATHS += ["\udcff", "a\nb", "[a]", "back\\slash", "*", "new/run"]
 
 
 def damage_file(path: Path, rng: random.Random) -> str:
-    """Damages a file in a random way. Returns the way's name."""
+    """Damages a file in a random way. Returns the kind of damage."""
     way = rng.choice(["flip", "flip", "flip", "truncate", "empty", "garbage", "delete", "directory", "text"])
     data = bytearray(path.read_bytes())
     if way == "flip":

@@ -40,11 +40,15 @@ def main(argv=None) -> int:
     parser.add_argument("--check", choices=CHECKS, required=True, help="what to check")
     parser.add_argument("--dir", type=file_path, default="runs/distributed", help="directory of the runs (%(default)s)")
     parser.add_argument(
-        "--count", type=whole_number(1), default=20, metavar="N", help="kills, or sweeps with a kill (%(default)s)"
+        "--count",
+        type=whole_number(1),
+        default=20,
+        metavar="N",
+        help="number of kills, or of sweeps in which a worker is killed (%(default)s)",
     )
     parser.add_argument("--updates", type=whole_number(2), default=300, metavar="N", help="updates (%(default)s)")
     parser.add_argument("--batch-size", type=whole_number(2), metavar="N", help="batch (losses: 32, speed: 64)")
-    parser.add_argument("--setting", choices=SETTINGS, help="losses: only this setting")
+    parser.add_argument("--setting", choices=SETTINGS, help="losses: the only task and model to check (all)")
     arguments = parser.parse_args(argv)
     parser.make_directory("--dir", arguments.dir)
     return CHECKS[arguments.check](arguments)
@@ -66,9 +70,11 @@ def check_losses(arguments) -> int:
 def _compare_updates(name, config, team, updates):
     """Prints how far two devices differ from one device.
 
-    Two devices round sums differently, and training amplifies such a small difference without limit. A trainer on one
-    device shows how fast: its initial weights are changed by 1e-7 of their size, as by rounding. Each update is also
-    compared by itself: then it starts from equal weights.
+    Two devices round sums differently, and training amplifies such a small difference without limit. To show how fast,
+    a second trainer on one device starts from weights that differ by 1e-7 of their size, like rounding errors.
+
+    A second trainer on two devices shows the difference of single updates. Before each update, it gets the weights of
+    the first trainer on one device.
     """
     one, two, single = build_trainer(config), build_trainer(config, team=team), build_trainer(config, team=team)
     moved = build_trainer(config)
@@ -91,8 +97,8 @@ def _compare_updates(name, config, team, updates):
     print(f"  each update from equal weights: loss {max(alone):.1e}, gradient {max(gradients):.1e}")
     for found, what in ((together, "two devices"), (perturbed, "one device, initial weights moved by 1e-7")):
         beyond = next((i for i, value in enumerate(found, 1) if value > TOLERANCE), None)
-        until = "all updates" if beyond is None else f"until update {beyond - 1}"
-        print(f"  {what}: loss within {TOLERANCE:.0e} in {until}; at most {max(found):.1e}", flush=True)
+        until = "in all updates" if beyond is None else f"up to update {beyond - 1}"
+        print(f"  {what}: loss differs by at most {TOLERANCE:.0e} {until}, {max(found):.1e} overall", flush=True)
 
 
 def _vector(gradients):
@@ -149,10 +155,12 @@ def kill_one(options: list, victim: int, moment: float, limit: float = 60.0) -> 
         limit: seconds within which the other process must end.
 
     Returns:
-        The seconds after which the other process ended, and its message. None in place of the seconds is a failure:
-        the other process did not end within the limit, or it ended without one line that names the victim. It must end
-        with status 1 or, if the victim had not joined yet, by SIGKILL: it cannot end itself while it waits. None of
-        this matters if the victim had ended by itself before the kill.
+        The seconds after which the other process ended, and its message. After a failure, the seconds are None.
+
+        A failure: the other process does not end within the limit, or not with one line that names the victim, or not
+        with the right status. The right status is 1. If the victim had not joined yet, it is that of SIGKILL, because
+        the other process cannot end itself while it waits. If the victim had ended by itself before the kill, the
+        line and the status may be any.
     """
     started = processes.start_workers(options)
     (lost, address), (other, _) = started[victim], started[1 - victim]

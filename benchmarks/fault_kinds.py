@@ -32,7 +32,8 @@ from experiment import (
 )
 
 ITERATIONS, INTERRUPTED_AT = 600, 340
-GO_ON = [f"--iterations={ITERATIONS}", "--no-stop-when-solved", "--no-figures"]  # damage may have changed these
+# Options of every --resume after damage, because the damage may have changed them.
+GO_ON = [f"--iterations={ITERATIONS}", "--no-stop-when-solved", "--no-figures"]
 DISK_BYTES = 4_000_000
 ERRORS = [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT, errno.EACCES]
 
@@ -152,7 +153,7 @@ class Kinds:
         return self._judge_resumed(outcome, elsewhere, model, "moved")
 
     def cache(self, rng: random.Random):
-        """Damages the program cache. A process must see only programs as they were written."""
+        """Damages the program cache. A process must see no program that the damage changed."""
         store = self._run.with_name("store")
         shutil.rmtree(store, ignore_errors=True)
         first = program_cache.SharedPrograms(store)
@@ -205,7 +206,7 @@ class Kinds:
 
 
 def _parser(command):
-    """The parser of a command. train.py has more options if --task names a class in a file; here, none does."""
+    """The parser of a command. It lacks the options that train.py has if --task names a class in a file."""
     return command._parser([]) if command is train else command._parser()
 
 
@@ -234,7 +235,7 @@ def _fail():
 
 @contextlib.contextmanager
 def _failing_write(number, code):
-    """Lets one call of the functions that write fail: the call with this number, with this error code."""
+    """Makes one write fail with this error code. `number` counts the calls of all functions that write."""
     calls = iter(range(1, 10**9))
 
     def failing(function, error):

@@ -3,9 +3,9 @@
 A try ends in one of four ways:
 
 identical       the command went on, and all results equal the results of a run without the fault
-said            the command went on, lost rows or events that the fault had destroyed, and said so
+said            the command went on without rows or events that the fault had destroyed, and said so
 refused         the command ended with one line that names the file or the option, and exit status 1 or 2
-other           anything else: a traceback, a hang, wrong weights, a silent loss. Each is printed.
+other           anything else: a traceback, a hang, wrong weights, a silent loss. Each such try is printed.
 """
 
 import collections
@@ -37,7 +37,7 @@ SHARES = {
     "moved": 20,
     "cache": 20,
 }
-SHOWN_EVERY = 10  # tries between two tables
+SHOWN_EVERY = 10  # a table is printed after this many tries
 ENDINGS = ("identical", "said", "refused", "other")
 
 
@@ -66,7 +66,7 @@ def main(argv=None) -> int:
 
 
 def inject(kinds: list, tries: int, seed: int, laboratory: Laboratory) -> dict:
-    """Makes the tries. Returns how many tries had each ending: a dict from kinds to Counters."""
+    """Makes the tries. Returns a dict from each kind to a Counter of the endings."""
     total = sum(SHARES[kind] for kind in kinds)
     numbers = {kind: max(1, round(tries * SHARES[kind] / total)) for kind in kinds}
     order = [kind for kind in kinds for _ in range(numbers[kind])]

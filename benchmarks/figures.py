@@ -1,8 +1,8 @@
 """Draws README's figures: `python -m benchmarks.figures` (`make figures`).
 
 Draws a finished run (default: pretrained/copy): the memory map, copies of several lengths, and the learning curves.
-Also draws heads.gif, which shows the heads while they learn. For heads.gif, it repeats the first updates of the run,
-which takes a minute.
+Also draws heads.gif, which shows the heads while they learn. This repeats the first updates of the run and takes a
+minute.
 """
 
 import sys
@@ -70,7 +70,10 @@ def memory_map(seen):
 
 
 def learning_curves(metrics: dict, solved: int):
-    """The learning curves of a run. They end at 5 times `solved`, the number of sequences that solved the task."""
+    """The learning curves of a run, up to 5 times `solved`.
+
+    `solved` is the number of training sequences after which the task was solved.
+    """
     shown = metrics["sequences"] <= 5 * solved
     columns = (metrics[name][shown] for name in ("sequences", "loss", "hamming_distance"))
     return plots.learning_curves(*columns, solved)

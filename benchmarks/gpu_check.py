@@ -28,8 +28,8 @@ CELLS = [(size, locations) for locations in (128, 8192) for size in (1, 16, 256)
 UPDATES = 100  # updates whose losses are compared
 # The losses of the first AGREEING updates may differ by TOLERANCE. Later, training amplifies rounding differences.
 AGREEING, TOLERANCE = 50, 1e-4
-_LIMITS = {"gpu": 150, "cpu": 270}  # seconds for all cells on a device
-_CELL_SECONDS = 5  # updates of about this total time are measured in a cell
+_LIMITS = {"gpu": 150, "cpu": 270}  # time limit of a device, in seconds: all cells together
+_CELL_SECONDS = 5  # in each cell, the measured updates take about this long
 
 
 def main(argv=None) -> int:
@@ -69,7 +69,7 @@ def loss_differences() -> np.ndarray:
 
 
 def measure(device: str) -> dict:
-    """Milliseconds per update on a device: a dict from cells to numbers. Cells beyond the time limit are missing."""
+    """Milliseconds per update on a device: a dict from CELLS to numbers. It lacks cells that the time limit cut off."""
     command = [sys.executable, "-m", "benchmarks.gpu_check", f"--measure={device}"]
     try:
         output = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, timeout=_LIMITS[device]).stdout

@@ -1,4 +1,4 @@
-"""The peer of `NTM` in JAX: the same machine and the same updates, written the way a JAX user writes them.
+"""The peer of `NTM` in JAX: the same machine with a simpler update, written the way a JAX user writes them.
 
 It has an LSTM controller, one read head, one write head and a linear output layer. All sizes follow from the weights.
 U controller units, N memory locations, W memory width, T steps, B batch, O outputs.
@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-os.environ["JAX_PLATFORMS"] = "cpu"  # the table is of CPU cores, and products are less precise on a GPU
+os.environ["JAX_PLATFORMS"] = "cpu"  # the comparison is on CPU cores; on a GPU, products are less precise
 
 import jax
 import jax.numpy as jnp
@@ -44,7 +44,9 @@ class State(NamedTuple):
 
 
 def address(memory, previous, parameters):
-    """Finds a head's weighting [N]: equations (5) to (9) of Graves et al. (2014). Activates the head's parameters.
+    """Finds a head's weighting [N]: equations (5) to (9) of Graves et al. (2014).
+
+    First applies the activation functions to the head's parameters.
 
     Args:
         memory: [W, N].

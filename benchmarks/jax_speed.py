@@ -29,7 +29,7 @@ PACKAGES = ("jax", "optax")  # requirements-jax.txt
 BATCH_SIZES = (1, 16)
 LENGTHS = (None, 10)  # None for the task's bounds
 TRAINER, ONE_PROGRAM, EACH_LENGTH = "Trainer", "JAX", "JAX, each length"
-FORMS = {  # the arguments of jax_peer.make_job; the Trainer has no forms
+FORMS = {  # arguments of jax_peer.make_job for each form of the peer; none for the Trainer
     TRAINER: {},
     ONE_PROGRAM: {"each_length": False, "remat": False},
     f"{ONE_PROGRAM}, remat": {"each_length": False, "remat": True},
@@ -46,7 +46,7 @@ class PeerError(Exception):
 
 
 def jax_updates(repeats: int):
-    """an update, in alternation with benchmarks/jax_peer.py; copy, memory 128 x 20, LSTM of 100 units"""
+    """an update of the Trainer and of benchmarks/jax_peer.py, in turns; copy, memory 128 x 20, LSTM of 100 units"""
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         print(f"  not measured, because {missing[0]} is missing: pip install -r requirements-jax.txt", flush=True)
@@ -98,8 +98,8 @@ def check_difference(difference):
     """Raises PeerError if the result of `largest_difference` is above TOLERANCE or NaN."""
     if not difference <= TOLERANCE:
         raise PeerError(
-            f"nothing was timed, because logits or gradients of the JAX peer differ from the NTM's by {difference:.2g} "
-            f"of their largest value, more than {TOLERANCE:g}"
+            "nothing was timed, because logits or gradients of the JAX peer and of the NTM differ "
+            f"by {difference:.2g} of a tensor's largest value; at most {TOLERANCE:g} is allowed"
         )
 
 
@@ -160,7 +160,8 @@ def _compare(batch_size, updates, workers, repeats):
     cores = [number for program, number in workers if program == TRAINER]
     peers = [(form, number) for form in (ONE_PROGRAM, f"{ONE_PROGRAM}, remat") for number in cores]
     if len(updates) > 1:
-        # Programs for 20 lengths compile for minutes. They are made only as the faster program for all lengths was.
+        # Programs for 20 lengths take minutes to compile. They therefore have only one form and one number of cores:
+        # the ones of the fastest program for all lengths.
         once = times(peers, 1)
         faster, number = min(once, key=once.get)
         peers.append((faster.replace(ONE_PROGRAM, EACH_LENGTH), number))
@@ -213,7 +214,7 @@ def _rows(case, times):
 
 
 def _make_updates(batch_size, updates):
-    """Makes a Trainer. Returns a function that lets it make its first updates.
+    """Makes a Trainer. Returns a function that makes the first updates of this Trainer.
 
     Args:
         batch_size: B.

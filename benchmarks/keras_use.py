@@ -63,7 +63,10 @@ def _milliseconds(function, inputs, repeats):
 
 
 def _fit_and_trainer_times(model, task, repeats):
-    """Milliseconds per update of `fit` and of a Trainer. They take turns: an epoch of 100 updates, then 100 updates."""
+    """Milliseconds per update of `fit` and of a Trainer.
+
+    They take turns: `fit` makes an epoch of 100 updates, then the Trainer makes 100 updates.
+    """
     batch = task.batch(stream(1, REPORT), 16 * UPDATES, LENGTH)
     inputs, targets = batch.inputs.numpy(), batch.targets.numpy()
     model.compile("rmsprop", keras.losses.BinaryCrossentropy(from_logits=True))
@@ -84,7 +87,7 @@ def _fit_and_trainer_times(model, task, repeats):
 
 
 def _layers(inputs, repeats):
-    """Times the outputs and all gradients of each layer at batch 1, in a tf.function that eager code calls."""
+    """Times each layer at batch 1: its outputs and all gradients, in a tf.function. Eager code calls this function."""
     times = {}
     layers = {
         "ntm.NTMLayer": NTMLayer(return_sequences=True),

@@ -1,8 +1,8 @@
 """Runs train.py and evaluate.py inside one process, for faults.py. A command then takes milliseconds, not seconds.
 
-The code that reads and writes files is the code of the commands. `Fingerprint` replaces the evaluation. `count_up`
-replaces the compiled update: it changes all variables without compilation. As in training, each value depends on
-earlier values. The models are small, because finding faults needs no model that has learned its task.
+The commands read and write files with their own code. `Fingerprint` replaces the evaluation. `count_up` replaces the
+compiled update: it changes all variables without compilation. As in training, each value depends on earlier values. The
+models are small: to find faults, no model needs to have learned its task.
 """
 
 import base64
@@ -63,7 +63,7 @@ class Outcome:
 
 @contextlib.contextmanager
 def small_runs():
-    """In a `with` block, runs work less at checkpoints and at their end. Each counts as solved at SOLVED_AT."""
+    """In a `with` block, runs do less work at checkpoints and at their end. Each run counts as solved at SOLVED_AT."""
     with (
         mock.patch.object(solved, "SEQUENCES", 2),
         mock.patch.object(CopyTask, "report_sizes", ((3,),)),
@@ -148,7 +148,7 @@ class Laboratory:
         return self.run(train.main, "--resume", f"--run-dir={run_dir}", *options)
 
     def _build_trainer(self, config, team=None):
-        """The compiled trainer of a configuration, in its initial state. The team is one device."""
+        """The compiled trainer of a configuration, in its initial state, on one device."""
         refuse_large(config)
         key = repr((config.task, config.model, config.optimizer, config.training, config.run.seed))
         if key not in self._trainers:
@@ -171,7 +171,7 @@ def refuse_large(config: Config):
 
 
 def all_variables(trainer) -> list:
-    """All variables of a Trainer: the ones in its checkpoints, its seed, its noise and its temporary ones."""
+    """All variables of a Trainer: those in its checkpoints, then the seed, the noise and temporary variables."""
     own = [value for value in vars(trainer).values() if isinstance(value, tf.Variable)]
     return [*trainer.variables().values(), *own]
 

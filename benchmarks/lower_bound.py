@@ -43,9 +43,11 @@ def update_cost(steps: int):
     """Counts the work of an update of the default model at batch 1.
 
     Operations: every multiplication and addition of the forward pass, twice as many for the backward pass, and 15 per
-    weight for the optimizer. Bytes: the weight matrices, which each step reads forward and backward; the history,
-    written and read; the memory, read and written by each step in both passes; weights, gradient and the optimizer's
-    three vectors, read and written.
+    weight for the optimizer.
+
+    Bytes: each step reads the weight matrices in both passes. The forward pass writes the history and the backward pass
+    reads it. Each step reads and writes the memory in both passes. The update reads and writes the weights, the
+    gradient and the optimizer's three vectors.
 
     Args:
         steps: T.

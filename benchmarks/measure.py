@@ -12,7 +12,7 @@ from experiment.build import build_trainer
 from experiment.config import default_config
 from experiment.trainer import Trainer
 
-UPDATES = 100  # per repeat; always the first updates of seed 0, so that all settings have the same lengths
+UPDATES = 100  # updates per repeat. They are the first ones of seed 0: all settings then have the same lengths.
 
 
 @dataclasses.dataclass(frozen=True)

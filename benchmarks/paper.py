@@ -44,14 +44,14 @@ def _parser():
     parser = Parser(prog="benchmarks.paper", description=__doc__.splitlines()[0])
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--figure", type=int, choices=sorted(FIGURES), help="number of the figure in the paper")
-    which.add_argument("--all", action="store_true", help="draw every figure that the runs allow")
+    which.add_argument("--all", action="store_true", help="draw every figure that has the runs it needs")
     parser.add_argument(
         "--runs",
         type=file_path,
         action="append",
         metavar="DIR",
-        help="a run directory, or a directory that holds some at any depth; may be given several times; networks come "
-        "from the first directory that holds one (pretrained)",
+        help="a run directory, or a directory that holds run directories at any depth (pretrained); may be given more "
+        "than once: a network then comes from the first directory that holds it",
     )
     parser.add_argument("--out", type=file_path, default="assets", metavar="DIR", help="output directory (assets)")
     parser.add_argument(

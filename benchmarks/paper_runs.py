@@ -67,7 +67,9 @@ class Runs:
                 yield model, *load_run(directory)
 
     def curves(self, task: str) -> dict:
-        """Learning curves: a dict from models to lists of pairs: sequences [K], bits per sequence [K].
+        """Learning curves: a dict from each model to a list with a pair of arrays for each run.
+
+        The arrays are the sequences [K] and the bits per sequence [K].
 
         Raises:
             MissingRunError: there is no run of this task.

@@ -151,7 +151,7 @@ def ngrams_predictions(runs: Runs, sequences: int):
 
 
 def sort_example(runs: Runs, sequences: int):
-    """Figure 16: the input and the target of priority sort; here with the answer of a network."""
+    """Figure 16: the input and the target of priority sort. In addition, the answer of a network."""
     task, network = runs.network("priority-sort")
     seen = Observer(network, task).observe(task.largest, stream(0, PICTURES))
     return plots.sequence(seen.inputs, seen.targets, seen.outputs, seen.mask)
@@ -196,8 +196,8 @@ def fit_locations(priorities, weightings):
         weightings: [B, T, N].
 
     Returns:
-        Fit. Locations are counted from half a turn before their circular mean, so that the end of the memory splits no
-        cluster.
+        Fit. The memory is a ring of locations. They are numbered here from N / 2 before their circular mean to N / 2
+        after it, so that a cluster of locations is not split at the end of the memory.
     """
     count = weightings.shape[-1]
     locations = weightings.argmax(axis=-1).ravel()

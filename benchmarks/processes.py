@@ -72,9 +72,10 @@ def end_well(processes: list):
 
 
 def differences(run_dir: Path, reference: Path) -> tuple:
-    """The largest relative differences of a run from a reference: of a row's loss, and of a weight.
+    """The largest differences between two runs: in the loss of a row, and in a weight.
 
-    A weight's difference is relative to the largest weight of its tensor. Both are 0 only if all numbers are equal.
+    A loss's difference is relative to the loss of `reference`. A weight's difference is relative to the largest weight
+    of its tensor in `reference`. Both are 0 only if all numbers are equal.
     """
     losses, expected = read_metrics(run_dir)["loss"], read_metrics(reference)["loss"]
     loss = np.max(np.abs(losses - expected) / np.abs(expected))

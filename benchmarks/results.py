@@ -43,7 +43,7 @@ RUNS = {
     ("copy", "ntm-feedforward"): 30_000,
     ("copy", "lstm"): 30_000,
 }
-NEAR_THE_END = 1000  # sequences at the end of a run; "bits in training" is the mean over them
+NEAR_THE_END = 1000  # "bits in training" is the mean over this many sequences at the end of a run
 
 
 def main(argv=None) -> int:

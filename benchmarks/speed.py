@@ -2,7 +2,7 @@
 
 Without the section `jax`, `make bench` takes about ten minutes on two idle cores. That section takes a quarter of an
 hour more, most of it to compile. Every time is a median of repeats after a warm-up. Times depend on the machine. Ratios
-of one run are more reliable. The JSON file has the same rows as the table.
+of times within one run are more reliable than the times. The JSON file has the same rows as the table.
 """
 
 import dataclasses
@@ -127,7 +127,7 @@ def growth(repeats: int):
 
 
 def unrolls(repeats: int):
-    """outputs and all gradients at batch 1, 42 steps: our unroll, Keras's unroll of the same cell, and a plain LSTM"""
+    """outputs and all gradients at batch 1, 42 steps: NTM, the same cell in keras.layers.RNN, and a plain LSTM"""
     inputs = keras.Input((42, 10), batch_size=1)
     rnn = keras.layers.RNN(NTMCell(), return_sequences=True)
     lstm = keras.layers.LSTM(100, return_sequences=True)

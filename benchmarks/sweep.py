@@ -101,7 +101,7 @@ def finished(jobs: list, parallel: int, client=None, snapshot_seconds: float = S
         except BaseException as error:
             if isinstance(error, JobError):
                 error.job = futures[future]
-            pool.shutdown(wait=False, cancel_futures=True)  # running jobs end by themselves, or by the same Ctrl-C
+            pool.shutdown(wait=False, cancel_futures=True)  # running jobs end normally, or at the same Ctrl-C
             if remote:
                 remote.give_up()
             raise
@@ -174,7 +174,7 @@ class _Remote:
             snapshot.delete()
 
     def _attempt(self, job, snapshot):
-        """Trains a job from its snapshot. Returns whether it finished. Raises JobError if it cannot finish."""
+        """Trains a job from its snapshot. Returns False if a new attempt can go on. Raises JobError if it fails."""
         import distributed
 
         begun_with = snapshot.get()
@@ -251,7 +251,7 @@ def _sending(snapshot, run_dir, seconds):
 
 
 def pack(run_dir: Path) -> bytes:
-    """The files of a run directory as a tar file; empty without a directory. The run may be in progress."""
+    """The files of a run directory as a tar file, or no bytes if there is no directory. The run may be in progress."""
     content = io.BytesIO()
     if run_dir.is_dir():
         with tarfile.open(fileobj=content, mode="w") as tar:
@@ -286,7 +286,7 @@ def unpack(content: bytes, run_dir: Path):
 
 
 def _store(content, run_dir):
-    """Unpacks a snapshot unless the run directory has reached its checkpoint already."""
+    """Unpacks a snapshot unless the run directory has the same content already."""
     if content and pack(run_dir) != content:
         unpack(content, run_dir)
 

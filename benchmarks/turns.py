@@ -62,7 +62,7 @@ class Worker:
             self._process.stdin.flush()
 
     def seconds(self) -> float:
-        """Waits for the end of the first job that has not been waited for. Returns its time.
+        """Waits for the end of the oldest job that is still to be waited for. Returns the time of this job.
 
         Raises:
             WorkerError: the process has ended.
@@ -88,5 +88,5 @@ def one_core() -> int | None:
 
 
 def pinned_to(core: int | None) -> list:
-    """The beginning of a command that may use one core only; empty for None."""
+    """Words to put before a command, which may then use this core only. No words for None."""
     return [] if core is None else ["taskset", "--cpu-list", str(core)]
