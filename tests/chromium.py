@@ -34,7 +34,7 @@ def launched():
 
 @contextlib.contextmanager
 def served(directory):
-    """The address of a server of a directory's files."""
+    """Serves the files of a directory over HTTP. Yields the server's address."""
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *arguments):

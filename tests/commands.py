@@ -16,7 +16,7 @@ import pytest
 import tensorflow as tf
 
 ROOT = Path(__file__).parent.parent
-_Popen = subprocess.Popen  # a test may put Fork in its place
+_Popen = subprocess.Popen  # a test may replace subprocess.Popen with Fork
 SMALL = [
     "--controller-units=8",
     "--memory-locations=9",
@@ -58,7 +58,7 @@ class Fork:
         assert pipes == {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         (out, child_out), (err, child_err) = os.pipe(), os.pipe()
         self.stdout, self.stderr, self.returncode = os.fdopen(out), os.fdopen(err), None
-        arguments = [str(argument) for argument in command[1:]]  # without Python
+        arguments = [str(argument) for argument in command[1:]]  # the first word is the Python interpreter
         request = {"arguments": arguments, "cwd": str(cwd or os.getcwd()), "environment": dict(env or os.environ)}
         with open(os.devnull) as nothing:
             self.pid = _ask(request, [nothing.fileno(), child_out, child_err])
@@ -79,7 +79,7 @@ class Fork:
         return self.returncode
 
     def communicate(self, timeout=None):
-        """Unlike Popen's, it reads the output after the end. The output must therefore fit into a pipe, 64 KB."""
+        """Reads the output after the script's end, unlike Popen. The output must therefore fit into a pipe, 64 KB."""
         self.wait(timeout)
         return self.stdout.read(), self.stderr.read()
 

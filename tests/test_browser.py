@@ -51,7 +51,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    """The page alone, in the places that its files have on the site."""
+    """The address of the page without the rest of the site. Its files have the same paths as on the site."""
     site = tmp_path_factory.mktemp("site")
     shutil.copytree(ROOT / "browser", site / "browser")
     for name in NETWORKS:

@@ -28,7 +28,7 @@ def by_hand(memory, previous_weightings, parameters, d_weightings):
 
 
 def finite_sequences(gradients):
-    """Which of the B sequences have finite gradients only."""
+    """For each of the B sequences, whether all of its gradients are finite."""
     return np.all([np.isfinite(gradient).reshape(B, -1).all(axis=1) for gradient in gradients], axis=0)
 
 

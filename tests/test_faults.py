@@ -1,7 +1,7 @@
 """Ordinary faults end in one clear line, and nothing is lost in silence. Many tests share one small, interrupted run.
 
-benchmarks/faults.py injects many more faults at random. Most of its runs make no compiled updates, nor do the runs
-in this file: see benchmarks/laboratory.py.
+benchmarks/faults.py injects many more faults at random. Most runs there make no compiled updates, and neither do the
+runs in this file: see benchmarks/laboratory.py.
 """
 
 import builtins
@@ -512,7 +512,7 @@ def test_help_without_a_reader_is_no_traceback():
     assert (ended.returncode, ended.stderr) == (128 + signal.SIGPIPE, b"")
 
 
-# The harness
+# Random faults, from benchmarks/faults.py
 
 
 def test_some_random_faults_end_as_promised(lab, tmp_path, capsys):

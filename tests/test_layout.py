@@ -40,7 +40,8 @@ PACKAGES_OF_EXTRAS = {"ntm.plots": {"matplotlib"}, "ntm.widgets": {"ipywidgets",
 
 MAX_LINES, MAX_FUNCTION_LINES, MAX_CONSTRUCTOR_ARGUMENTS, MAX_POSITIONAL = 300, 50, 14, 6
 WITHOUT_LINE_LIMITS = ["ntm.plots", "tests.*"]
-SCRIPTS, MAX_SCRIPT_LINES = ("machine.js", "drawing.js", "viewer.js", "report.js"), 400  # the loop and the drawing
+# The scripts of the browser's loop and drawing have at most MAX_SCRIPT_LINES lines of code together.
+SCRIPTS, MAX_SCRIPT_LINES = ("machine.js", "drawing.js", "viewer.js", "report.js"), 400
 KERAS_ARGUMENTS = {"self", "name", "dtype", "trainable"}  # arguments that do not count towards the limit
 
 

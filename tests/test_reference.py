@@ -50,7 +50,7 @@ def tensors(rng):
 
 
 def reference_step(tensors, x, state):
-    """One step of the reference, after its source: the same order of columns and gates, shift and sharpening."""
+    """One step of the reference, as in its source: its order of columns and gates, its shift and its sharpening."""
     memory, read_weightings, write_weightings, read_vectors, h, c = state
     gates = np.concatenate([x, read_vectors[:, 0], h], 1) @ tensors[f"{LSTM}/Matrix"] + tensors[f"{LSTM}/Bias"]
     i, j, f, o = np.split(gates, 4, axis=1)

@@ -258,8 +258,8 @@ def test_ngrams_obey_a_table_from_beta():
     ones = np.concatenate([(after * (before == value)).sum(axis=1) for value in (0, 1)])
     shares = np.sort(ones[seen > 200] / seen[seen > 200])
     assert len(shares) > 300
-    # Kolmogorov's distance from Beta(1/2, 1/2), the arcsine law. It exceeds 2 / sqrt(n) with probability 0.0007. A
-    # share estimated from 200 draws has a std of at most 0.5 / sqrt(200), which moves the distance by 0.02.
+    # Kolmogorov's distance from Beta(1/2, 1/2), the arcsine law. It exceeds 2 / sqrt(n) with probability 0.0007. The
+    # share of ones in 200 draws has a std of at most 0.5 / sqrt(200). This moves the distance by 0.02.
     law = 2 / np.pi * np.arcsin(np.sqrt(shares))
     assert np.abs(law - np.arange(1, len(law) + 1) / len(law)).max() < 2 / np.sqrt(len(law)) + 0.02
 

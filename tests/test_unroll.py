@@ -165,7 +165,7 @@ def test_masking_a_sequence_equals_cutting_it(cell, inputs, mask):
     assert not np.asarray(outputs)[~np.asarray(mask)].any()
 
 
-@pytest.mark.parametrize("cell", ["lstm", "reference"], indirect=True)  # the others share their code with these
+@pytest.mark.parametrize("cell", ["lstm", "reference"], indirect=True)  # the other cells use the same code as these two
 def test_inputs_past_the_end_change_nothing(cell, inputs, mask):
     def results(inputs):
         (outputs, state), gradients = value_and_gradients(
