@@ -1,6 +1,6 @@
-"""Times calls, `predict` and `fit` of a Keras model, and compares an NTMLayer with `keras.layers.RNN`."""
+"""Times calls, `predict` and `fit` of a Keras model, and compares an NTMLayer and an LSTM with Keras's own layers."""
 
-import statistics
+import functools
 import subprocess
 import sys
 import time
@@ -9,10 +9,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.measure import UPDATES, Row, make_trainer, median_time
+from benchmarks.measure import UPDATES, Row, make_trainer, median_time, median_times
 from experiment.evaluation import Evaluator
 from experiment.seeds import REPORT, stream
-from ntm import NTM, NTMCell, NTMLayer
+from ntm import LSTM, NTM, NTMCell, NTMLayer
 from tasks import CopyTask
 
 CALLS = 20  # per repeat
@@ -20,7 +20,7 @@ LENGTH = 20  # vectors in each copied sequence, which has 42 steps
 
 
 def keras_use(repeats: int):
-    """what a Keras user runs: calls, predict, fit, NTMLayer, import; copy of length 20, memory 128 x 20, LSTM of 100"""
+    """what a Keras user runs: calls, predict, fit, layers, import; copy of length 20, memory 128 x 20, LSTM of 100"""
     task, model = CopyTask(), NTM(8)
     one, hundred = (task.batch(stream(0, REPORT), size, LENGTH).inputs for size in (1, 100))
     model(one)
@@ -50,6 +50,7 @@ def keras_use(repeats: int):
     alone, trained = _fit_and_trainer_times(dense, task, repeats)
     yield Row("fit of a Dense layer alone, an update", alone, "ms", alone / trained, "Trainer")
     yield from _layers(one, repeats)
+    yield from _lstms(repeats)
     yield from _imports(repeats)
 
 
@@ -108,14 +109,62 @@ def _layers(inputs, repeats):
         yield Row(f"{name}, outputs and gradients", milliseconds, "ms", ratio, "ntm.NTMLayer")
 
 
+def _lstms(repeats):
+    """Times the outputs and all gradients of `ntm.LSTM` and of Keras's LSTMs, which get the same weights."""
+    for batch_size in (1, 16):
+        inputs = tf.random.stateless_normal([batch_size, 2 * LENGTH + 2, 10], [0, 0])
+        ours = LSTM(8)
+        expected = ours(inputs)
+        models = {"ntm.LSTM": ours}
+        for unroll in (False, True):
+            models[f"keras.layers.LSTM(unroll={unroll})"] = _keras_lstm(ours, inputs.shape, unroll)
+        runs = {}
+        for name, model in models.items():
+            np.testing.assert_allclose(model(inputs), expected, atol=1e-5)
+            runs[name] = functools.partial(_compiled_gradients(model), inputs)
+        times = median_times(runs, repeats)
+        for name, seconds in times.items():
+            what = f"{name}, gradients, batch {batch_size}"
+            yield Row(what, 1e3 * seconds, "ms", seconds / times["ntm.LSTM"], "ntm.LSTM")
+
+
+def _keras_lstm(ours, shape, unroll):
+    """A model of Keras's layers with the weights of an `ntm.LSTM`."""
+    units, output_size = ours.options["controller_units"], ours.options["output_size"]
+    stack = [keras.layers.LSTM(units, return_sequences=True, use_cudnn=False, unroll=unroll) for _ in ours.stack]
+    model = keras.Sequential([keras.Input(batch_shape=shape), *stack, keras.layers.Dense(output_size)])
+    for layer, controller in zip(stack, ours.stack):
+        weights = controller.kernel, controller.recurrent_kernel, controller.bias
+        # Keras has the forget gate before the candidate.
+        gates = [np.split(np.asarray(weight), 4, axis=-1) for weight in weights]
+        layer.set_weights([np.concatenate([i, f, j, o], axis=-1) for i, j, f, o in gates])
+    model.layers[-1].set_weights(ours.output_layer.get_weights())
+    return model
+
+
+def _compiled_gradients(model):
+    """A compiled function from inputs to a loss and the gradients of all weights of a model."""
+
+    @tf.function(jit_compile=True)
+    def run(inputs):
+        with tf.GradientTape() as tape:
+            value = tf.reduce_sum(tf.sin(model(inputs)))
+        return value, tape.gradient(value, model.trainable_variables)
+
+    return run
+
+
 def _imports(repeats):
     """Times the two imports in new processes, in alternation. The first pair is not measured."""
-    times = {"import keras": [], "import ntm": []}
-    for _ in range(repeats + 1):
-        for statement, seconds in times.items():
-            begin = time.perf_counter()
-            subprocess.run([sys.executable, "-c", statement], stderr=subprocess.DEVNULL, check=True)
-            seconds.append(time.perf_counter() - begin)
-    keras_alone, ntm = (statistics.median(seconds[1:]) for seconds in times.values())
+    times = median_times(
+        {
+            statement: functools.partial(
+                subprocess.run, [sys.executable, "-c", statement], stderr=subprocess.DEVNULL, check=True
+            )
+            for statement in ("import keras", "import ntm")
+        },
+        repeats,
+    )
+    keras_alone, ntm = times.values()
     yield Row("import keras, in a new process", keras_alone, "s")
     yield Row("import ntm, in a new process", ntm, "s", ntm / keras_alone, "import keras")

@@ -1,6 +1,6 @@
 """How fast is the NTM, compared with other implementations, and how does its time grow with each size?
 
-Without the section `jax`, `make bench` takes about ten minutes on two idle cores. That section takes a quarter of an
+Without the section `jax`, `make bench` takes about twelve minutes on two idle cores. That section takes a quarter of an
 hour more, most of it to compile. Every time is a median of repeats after a warm-up. Times depend on the machine. Ratios
 of times within one run are more reliable than the times. The JSON file has the same rows as the table.
 """
