@@ -86,7 +86,7 @@ def make_job(root: Path, task: str, model: str, seed: int, sequences: int) -> sw
     if (run_dir / "config.json").exists():
         refuse_other_settings(run_dir, default_config(task=task, model=model), RUNS[task, model])
     options = (f"--task={task}", f"--model={model}", f"--iterations={RUNS[task, model]}")
-    return sweep.Job(run_dir, seed, options, sequences)
+    return sweep.Job(run_dir=run_dir, seed=seed, options=options, sequences=sequences)
 
 
 def refuse_other_settings(run_dir: Path, wanted: Config, iterations: int):

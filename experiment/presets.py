@@ -86,8 +86,8 @@ RECIPES = {
     # learning rate; clipping at every time step; and, in tasks that need no addressing by location, write heads that
     # address by content and less sharply.
     # In recall and N-grams, each location also has an initial row of its own. From what its heads read, a feedforward
-    # controller then knows where the heads are. In recall, the forward shift keeps the write heads out of each other's way,
-    # and the noise makes the search more certain.
+    # controller then knows where the heads are. In recall, the forward shift keeps the write heads out of each other's
+    # way, and the noise makes the search more certain.
     ("associative-recall", "ntm-feedforward"): {
         "model": {
             "recurrent_std": 0.05,

@@ -19,6 +19,10 @@ KEPT = sorted(path.name for path in PRETRAINED.iterdir() if path.is_dir())
 # What differs from the default recipe of the task and the model.
 CHANGES = {
     "priority-sort": {"model": {"controller_units": 100}},
+    "associative-recall-feedforward": {
+        "model": {"memory_locations": 36, "location_rows": False, "memory_std": 0.25},
+        "training": {"weight_noise": 0.05},
+    },
     "copy-feedforward": {
         "model": {"memory_locations": 24, "read_gate_bias": 4.0, "memory_std": 0.25},
         "optimizer": {"epsilon": 1e-4, "weight_decay": 0.005},
@@ -44,6 +48,11 @@ def test_copy_with_a_feedforward_controller_is_exact_in_a_longer_memory(capsys):
     assert row["exact_sequences"] == 1
 
 
+def test_recall_with_a_feedforward_controller_is_exact_with_three_times_as_many_items_in_a_longer_memory(capsys):
+    (row,) = measure(capsys, "associative-recall-feedforward", "20", 100, "--memory-locations=128")
+    assert row["exact_sequences"] == 1
+
+
 @pytest.mark.parametrize(
     "name, size, wrong",
     [
@@ -61,8 +70,9 @@ def test_the_errors_on_other_tasks_are_no_larger_than_documented(capsys, name, s
     assert row["bit_errors_per_sequence"] < wrong
 
 
-def test_ngrams_are_close_to_the_lowest_achievable_cost(capsys):
-    (row,) = measure(capsys, "ngrams", "200", 100)
+@pytest.mark.parametrize("name", ["ngrams", "ngrams-feedforward"])
+def test_ngrams_are_close_to_the_lowest_achievable_cost(capsys, name):
+    (row,) = measure(capsys, name, "200", 100)
     assert row["least_bits_per_sequence"] < row["bits_per_sequence"] < row["least_bits_per_sequence"] + 4
 
 
