@@ -135,8 +135,9 @@ def test_figures_of_ngrams_and_sort_are_drawn(tmp_path, capsys):
     for number in (14, 17):
         assert paper.main([f"--figure={number}", "--sequences=4", f"--out={tmp_path}"]) == 0
         assert (tmp_path / f"figure{number}.png").stat().st_size > 1000
-    distance, _, correlations, near, other, _ = capsys.readouterr().out.splitlines()
-    assert 0 < float(distance.rpartition(" ")[2]) < 0.1
+    *distances, _, correlations, near, other, _ = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in distances] == ["ntm-lstm", "ntm-feedforward"]
+    assert all(0 < float(line.rpartition(" ")[2]) < 0.1 for line in distances)
     assert all(len(json.loads(line.partition(": ")[2])) == 5 for line in (correlations, near, other))
 
 
