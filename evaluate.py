@@ -5,7 +5,7 @@ import signal
 from experiment.command_line import COUNT, Parser, file_path, run, start, whole_number
 from experiment.streams import discard_output
 
-with start():
+with start("matplotlib"):
     from experiment import solved
     from experiment.errors import CheckpointError, RunError, file_and_reason
     from experiment.evaluation import Evaluator, enclosing, json_line, size_text, table

@@ -7,7 +7,7 @@ from pathlib import Path
 from experiment.command_line import COUNT, Parser, file_path, run, start
 from experiment.streams import one_line, say, warn
 
-with start():
+with start("matplotlib"):  # imported when the first figure is drawn
     import tensorflow as tf
 
     from experiment import options, profiling

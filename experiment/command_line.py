@@ -6,6 +6,7 @@ Inside `with start():`, a command imports everything that needs TensorFlow. This
 import argparse
 import contextlib
 import errno
+import gc
 import os
 import re
 import sys
@@ -16,13 +17,21 @@ from experiment import program_cache, signals, streams
 
 
 @contextlib.contextmanager
-def start():
+def start(*unneeded: str):
     """Starts a command: calls `program_cache.share`, and hides TensorFlow's messages during the `with` block.
 
     Sets Keras's backend to TensorFlow and its float type to float32, whatever the environment and keras.json say.
+
+    Args:
+        *unneeded: packages that Keras imports if it can, and that the `with` block does not need. They are hidden.
     """
     streams.repair_streams()
-    with signals.ending_on_signals(), streams.quiet_stderr(), _hidden_package("sklearn"):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(signals.ending_on_signals())
+        stack.enter_context(streams.quiet_stderr())
+        stack.enter_context(_no_garbage_collection())
+        for package in ("sklearn", *unneeded):  # scikit-learn takes a second to import, and no command needs it
+            stack.enter_context(_hidden_package(package))
         os.environ["KERAS_BACKEND"] = "tensorflow"
         os.environ["KERAS_HOME"] = os.devnull  # Keras finds no keras.json there, and writes none
         program_cache.share()
@@ -33,8 +42,22 @@ def start():
 
 
 @contextlib.contextmanager
+def _no_garbage_collection():
+    """Collects no garbage in the `with` block, and later none of what exists when the block ends.
+
+    What a command imports is never garbage. To search it would take a second of the start and a second of the end.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@contextlib.contextmanager
 def _hidden_package(name):
-    """Hides an installed package. Keras imports scikit-learn if it can, which takes a second; no command needs it."""
+    """Hides an installed package, unless it has been imported."""
     if name in sys.modules:
         yield
         return

@@ -9,7 +9,13 @@ from experiment.run_directory import RunDirectory
 from experiment.seeds import PICTURES, stream
 from experiment.streams import warn
 from experiment.trainer import Trainer
-from ntm import plots
+
+
+def prepare_figures(observer: Observer):
+    """Does the work that `draw_figures` needs once, so that its first call takes half the time."""
+    import ntm.plots  # noqa: F401
+
+    observer.compile()
 
 
 def draw_figures(run: RunDirectory, trainer: Trainer, observer: Observer, seed: int):
@@ -21,6 +27,8 @@ def draw_figures(run: RunDirectory, trainer: Trainer, observer: Observer, seed: 
         observer: Observer of the trainer's model. The observed sequence has the largest size and is always the same.
         seed: the run's seed.
     """
+    from ntm import plots  # not at the top of the file: it imports matplotlib, which takes half a second
+
     iteration = int(trainer.iteration)
     seen = observer.observe(trainer.task.largest, stream(seed, PICTURES))
     try:

@@ -7,7 +7,7 @@ import signal
 from experiment import program_cache, solved
 from experiment.checkpoints import checkpoints
 from experiment.evaluation import Evaluator, enclosing, size_text, table
-from experiment.figures import draw_figures
+from experiment.figures import draw_figures, prepare_figures
 from experiment.observation import Observer
 from experiment.progress import Progress
 from experiment.report import write_report
@@ -93,7 +93,7 @@ class Loop:
                 if not self._trainer.advance(self._iteration):
                     self._report_not_finite()
                     return 1
-                self._compile_evaluator(background)
+                self._compile(background)
                 if self._is_due(self._options.log_every):
                     metrics = self._log_row()
                     self._show(progress, metrics, newly_solved=self._test_solved(metrics))
@@ -114,11 +114,12 @@ class Loop:
     def _is_due(self, period):
         return self._iteration % period == 0 or self._iteration == self._options.iterations
 
-    def _compile_evaluator(self, background):
-        """Compiles the evaluator's program on another core while training goes on."""
+    def _compile(self, background):
+        """Compiles the evaluator's program, then prepares the figures, on another core while training goes on."""
         if self._compilation is None:
             program_cache.publish()  # now, because a process that is killed later stores no programs
             self._compilation = background.submit(self._evaluator.compile)
+            background.submit(prepare_figures, self._observer)
 
     def _log_row(self):
         """Writes a row of metrics.csv. Returns its Metrics."""

@@ -10,7 +10,6 @@ from experiment.evaluation import size_text
 from experiment.seeds import batch_and_state_seeds, seed_of_size
 from ntm import Trace
 from ntm.model import SequenceModel
-from ntm.plots import Example
 from tasks import Task
 from tasks.sampling import Seed
 
@@ -27,8 +26,10 @@ class Observation(NamedTuple):
     trace: Trace | None  # None for a model without heads
     previous_weightings: np.ndarray | None  # [T, H, N], before each step; heads in the order of `trace.stages`
 
-    def answer(self) -> Example:
-        """The answer, for `ntm.plots.generalisation`."""
+    def answer(self):
+        """The answer as an `ntm.plots.Example`, for `ntm.plots.generalisation`."""
+        from ntm.plots import Example  # not at the top of the file: it imports matplotlib
+
         return Example(
             title=f"length {self.size}",
             targets=self.targets[self.answer_at :],
@@ -92,6 +93,10 @@ class Observer:
         run = tf.function(lambda inputs, state: self._model.trace(inputs, initial_state=state), autograph=False)
         # With several models, TensorFlow would warn of retracing. A concrete function avoids the warning.
         return run.get_concrete_function(inputs, states)
+
+    def compile(self):
+        """Makes the graph of `observe`. Otherwise, its first call makes it."""
+        return self._trace
 
     def observe(self, size: tuple, seed: Seed) -> Observation:
         """Observes the sequence that a size and a seed determine. The seed is [2], see seeds.py."""
