@@ -27,6 +27,9 @@ from ntm.addressing import (
 from ntm.heads import HeadParameters
 from ntm.memory import kept_shares
 
+# From this number of locations on, `_sum_over_width` adds rows.
+_MANY_LOCATIONS = 256
+
 
 class AddressingResiduals(NamedTuple):
     """The quantities that `addressing_gradient` multiplies gradients by.
@@ -208,7 +211,7 @@ def write_gradient(cells, weightings, erase_vectors, add_vectors, d_written):
     for head in range(len(kept)):
         without_head = math.prod([cells, *kept[:head], *kept[head + 1 :]])  # M_q
         erase, add = erase_vectors[:, head, :, tf.newaxis], add_vectors[:, head, :, tf.newaxis]
-        d_weightings.append(tf.reduce_sum(d_written * (add - erase * without_head), axis=1))
+        d_weightings.append(_sum_over_width(d_written * (add - erase * without_head)))
         d_erase_vectors.append(-tf.matmul(weightings[:, head : head + 1], d_written * without_head, transpose_b=True))
     return WriteGradients(
         cells=math.prod([d_written, *kept]),
@@ -273,6 +276,17 @@ def _finite(slopes):
         slopes: a tensor without negative values.
     """
     return tf.minimum(slopes, slopes.dtype.max)
+
+
+def _sum_over_width(values):
+    """The sum over W of [B, W, N], [B, N].
+
+    XLA may compute `tf.reduce_sum` location by location. If N is large, the W values of a location then compete for the
+    same few lines of the cache. To add whole rows halves the time of an update, but rounds differently.
+    """
+    if values.shape[-1] < _MANY_LOCATIONS:
+        return tf.reduce_sum(values, axis=1)
+    return tf.add_n(tf.unstack(values, axis=1))
 
 
 def _mean(weightings, values):

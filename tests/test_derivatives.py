@@ -1,4 +1,4 @@
-"""Tests the hand-written derivatives at the limits of the float range."""
+"""Tests the hand-written derivatives at the limits of the float range, and with few and many locations."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from ntm import addressing
 from ntm.addressing import AddressingParameters
-from ntm.derivatives import addressing_gradient, addressing_residuals
+from ntm.derivatives import addressing_gradient, addressing_residuals, write_gradient
+from ntm.memory import write_transposed
 
 B, H, N, W = 64, 2, 8, 4
 
@@ -52,3 +53,15 @@ def test_gradients_are_finite_at_least_as_often_as_in_automatic_differentiation(
     assert found.sum() >= expected.sum()
     if max(strength, sharpness) <= 1e6:
         assert found.all()
+
+
+@pytest.mark.parametrize("locations", [8, 300])
+def test_the_gradient_of_writing_equals_automatic_differentiation(rng, locations):
+    shapes = (2, W, locations), (2, H, locations), (2, H, W), (2, H, W), (2, W, locations)
+    *arguments, d_written = (tf.constant(rng.uniform(size=shape), tf.float32) for shape in shapes)
+    with tf.GradientTape() as tape:
+        tape.watch(arguments)
+        written = write_transposed(*arguments)
+    expected = tape.gradient(written, arguments, output_gradients=d_written)
+    for found, gradient in zip(write_gradient(*arguments, d_written), expected):
+        np.testing.assert_allclose(found, gradient, rtol=1e-4, atol=1e-5)
