@@ -1,7 +1,8 @@
 """Did the reference learn because it carries the LSTM state from one training sequence to the next?
 
-The reference carries the state over by accident. `python -m benchmarks.carried_state --seeds=3` trains the reference
-preset in the same way. Compare its results with the results of `python train.py --preset=reference`.
+The reference (docs/fidelity.md says what it is) carries the state over by accident.
+`python -m benchmarks.carried_state --seeds=3` trains the reference preset in the same way. Compare its results with the
+results of `python train.py --preset=reference`.
 """
 
 import sys
@@ -17,7 +18,7 @@ with start():
     from experiment.seeds import REPORT, stream
     from ntm import NTM
 
-AVERAGED = 1000  # at each tenth of the run, the printed metrics are means over this many last iterations
+AVERAGED = 1000  # the metrics at each tenth of the run are means over the last AVERAGED iterations
 
 
 class CarryingNTM(NTM):

@@ -157,10 +157,11 @@ def kill_one(options: list, victim: int, moment: float, limit: float = 60.0) -> 
     Returns:
         The seconds after which the other process ended, and its message. After a failure, the seconds are None.
 
-        A failure: the other process does not end within the limit, or not with one line that names the victim, or not
-        with the right status. The right status is 1. If the victim had not joined yet, it is that of SIGKILL, because
-        the other process cannot end itself while it waits. If the victim had ended by itself before the kill, the
-        line and the status may be any.
+        The other process must end within the limit, with one line that names the victim, and with the right status.
+        Otherwise, this is a failure. The right status is 1. If the victim had not joined yet, the right status is the
+        status of SIGKILL, because the other process cannot end itself while it waits for the victim. Within the limit,
+        any message and status are right if the victim had ended by itself before the kill. If the other process ends
+        with status 0, any message is right.
     """
     started = processes.start_workers(options)
     (lost, address), (other, _) = started[victim], started[1 - victim]

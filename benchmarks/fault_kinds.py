@@ -235,7 +235,7 @@ def _fail():
 
 @contextlib.contextmanager
 def _failing_write(number, code):
-    """Makes one write fail with this error code. `number` counts the calls of all functions that write."""
+    """Makes write number `number` fail with the error code `code`. All functions that write are counted together."""
     calls = iter(range(1, 10**9))
 
     def failing(function, error):

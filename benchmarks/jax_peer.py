@@ -1,4 +1,4 @@
-"""The peer of `NTM` in JAX: the same machine with a simpler update, written the way a JAX user writes them.
+"""The peer of `NTM` in JAX, written as a JAX user would write it: the same machine with a simpler update.
 
 It has an LSTM controller, one read head, one write head and a linear output layer. All sizes follow from the weights.
 U controller units, N memory locations, W memory width, T steps, B batch, O outputs.

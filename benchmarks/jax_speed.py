@@ -160,8 +160,8 @@ def _compare(batch_size, updates, workers, repeats):
     cores = [number for program, number in workers if program == TRAINER]
     peers = [(form, number) for form in (ONE_PROGRAM, f"{ONE_PROGRAM}, remat") for number in cores]
     if len(updates) > 1:
-        # Programs for 20 lengths take minutes to compile. They therefore have only one form and one number of cores:
-        # the ones of the fastest program for all lengths.
+        # Programs for 20 lengths take minutes to compile. Therefore only one form is timed, on one number of cores: the
+        # form and the number of cores with which the program for all lengths is fastest.
         once = times(peers, 1)
         faster, number = min(once, key=once.get)
         peers.append((faster.replace(ONE_PROGRAM, EACH_LENGTH), number))

@@ -88,7 +88,7 @@ def _fit_and_trainer_times(model, task, repeats):
 
 
 def _layers(inputs, repeats):
-    """Times each layer at batch 1: its outputs and all gradients, in a tf.function. Eager code calls this function."""
+    """Times each layer at batch 1. Eager code calls a tf.function, which computes the outputs and all gradients."""
     times = {}
     layers = {
         "ntm.NTMLayer": NTMLayer(return_sequences=True),

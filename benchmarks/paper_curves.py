@@ -35,7 +35,7 @@ PUBLISHED = {
         "ntm-feedforward": ([200, 400, 1000], [40, 30, 15]),
     },
 }
-LOCATIONS = 128  # of the memory in Figure 11; a run with fewer gets these without more training
+LOCATIONS = 128  # memory locations for Figure 11; a network with fewer gets 128 without more training
 # Figure 11: bits per sequence at these numbers of items.
 PUBLISHED_ITEMS = {
     "lstm": ([6, 10, 15, 20], [2, 36, 40, 38]),

@@ -47,7 +47,7 @@ class Runs:
             The Task and the trained model.
 
         Raises:
-            MissingRunError: there is none.
+            MissingRunError: no directory holds a run of this task and of one of these models.
             RunError, CheckpointError: as for `load_run`.
         """
         for model in models:
@@ -59,7 +59,7 @@ class Runs:
         """Loads all runs of a task. Yields the model's name, the Task and the trained model of each run.
 
         Raises:
-            MissingRunError: there is none.
+            MissingRunError: no directory holds a run of this task.
             RunError, CheckpointError: as for `load_run`.
         """
         for model, directories in self._of_task(task).items():

@@ -196,8 +196,8 @@ def fit_locations(priorities, weightings):
         weightings: [B, T, N].
 
     Returns:
-        Fit. The memory is a ring of locations. They are numbered here from N / 2 before their circular mean to N / 2
-        after it, so that a cluster of locations is not split at the end of the memory.
+        Fit. The memory is a ring. The locations are therefore numbered around their circular mean, from N / 2 below it
+        to N / 2 above it. A cluster of locations is then not split at the end of the memory.
     """
     count = weightings.shape[-1]
     locations = weightings.argmax(axis=-1).ravel()
@@ -218,7 +218,8 @@ def priority_overlap(priorities, weightings):
         weightings: [B, T, N].
 
     Returns:
-        Overlap. Vectors that are neighbours in the order of all priorities are related. The others are all pairs.
+        Overlap. Vectors that are neighbours in the order of all priorities are related. `others` is the mean over all
+        pairs.
     """
     order = np.argsort(priorities.ravel())
     vectors = weightings.reshape(len(order), -1)[order]

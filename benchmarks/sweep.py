@@ -25,7 +25,7 @@ from experiment import atomic
 from experiment.command_line import Parser, nonempty
 
 ROOT = Path(__file__).resolve().parent.parent
-# Columns are named PREFIX + size. They hold wrong bits, cost in bits, and lowest achievable cost in bits, per sequence.
+# Prefixes of columns; a size follows. Wrong bits, cost in bits, and lowest achievable cost in bits, all per sequence.
 WRONG, BITS, LEAST = "wrong_bits_", "bits_", "least_bits_"
 
 SNAPSHOT_SECONDS = 120  # the shortest time between two checkpoints that a worker sends
@@ -174,7 +174,7 @@ class _Remote:
             snapshot.delete()
 
     def _attempt(self, job, snapshot):
-        """Trains a job from its snapshot. Returns False if a new attempt can go on. Raises JobError if it fails."""
+        """Trains a job from its snapshot. Returns whether the job has finished. Raises JobError if the job fails."""
         import distributed
 
         begun_with = snapshot.get()

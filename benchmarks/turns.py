@@ -62,7 +62,7 @@ class Worker:
             self._process.stdin.flush()
 
     def seconds(self) -> float:
-        """Waits for the end of the oldest job that is still to be waited for. Returns the time of this job.
+        """Waits for the end of the oldest job whose time has not been returned yet. Returns the time of this job.
 
         Raises:
             WorkerError: the process has ended.
@@ -88,5 +88,5 @@ def one_core() -> int | None:
 
 
 def pinned_to(core: int | None) -> list:
-    """Words to put before a command, which may then use this core only. No words for None."""
+    """The words before a command that let it use only this core. No words if `core` is None."""
     return [] if core is None else ["taskset", "--cpu-list", str(core)]

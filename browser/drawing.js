@@ -1,7 +1,8 @@
-// Pictures of numbers on canvases, in the colours of ntm/plots.py. A canvas says in `describe` what is under a point.
+// Pictures of numbers on canvases, in the colours of ntm/plots.py. `canvas.describe` returns the text about a point.
 "use strict";
 
-const LINE = "#0072b2", WRITE = "#009e73", READ = "#d55e00"; // Okabe and Ito's: colour-blind readers tell them apart
+// Colours of Okabe and Ito: colour-blind readers can tell them apart.
+const LINE = "#0072b2", WRITE = "#009e73", READ = "#d55e00";
 const TEXT = "#222", GREY = "#777";
 const CIVIDIS = "00224e 003170 2a3f6d 434e6c 575d6d 6a6c71 7d7c78 918b78 a59c74 bcae6c d2c060 e9d34e fee838".split(" ");
 const VISITED = 0.05; // a weight above this counts as a visit
@@ -26,9 +27,10 @@ function ticks(least, most, count, whole) {
   return found;
 }
 
-// Draws the axes of a picture. `x` has the values at the left and at the right, `y` those at the top and at the bottom. A
-// field has a cell for each whole number, and its ticks stand at the middles of the cells. `yname` names the ticks of y.
-// `describe` takes the x and y of a point and returns the text about it. Returns functions that draw in x and y.
+// Draws the axes of a picture. `x` has the values at the left and at the right, `y` those at the top and at the bottom.
+// If `field` is set, the picture has a cell for each whole number, and the ticks stand at the middles of the cells.
+// `yname` names the ticks of y. `describe` takes the x and y of a point and returns the text about it. Returns
+// functions that draw in x and y.
 function axes(canvas, { x, y, height, xlabel, ylabel, title = "", field, yname = shownNumber, yticks, describe }) {
   const width = canvas.clientWidth, ratio = window.devicePixelRatio || 1, middle = field ? 0.5 : 0;
   [canvas.width, canvas.height] = [width * ratio, height * ratio];

@@ -2,7 +2,7 @@
 // Numbers have 64 bits. A weighting, a vector or a row is an array. The equations are those of Graves et al. (2014).
 "use strict";
 
-const networks = {}; // the files pretrained/NAME/browser.js add themselves: task, options and weights
+const networks = {}; // each file pretrained/NAME/browser.js adds a network: task, options and weights
 
 const zeros = (count) => new Array(count).fill(0);
 const sum = (values) => values.reduce((total, value) => total + value, 0);

@@ -118,7 +118,8 @@ function startPage(root) {
   bits.addEventListener("pointermove", (event) => { if (paint !== null) drawBits(event); });
   bits.addEventListener("pointerup", () => { paint = null; run(); });
   bits.addEventListener("pointercancel", () => { paint = null; });
-  bits.addEventListener("click", (event) => { // a pointer has set the bit before, the space bar has not
+  // After a click with a pointer, drawBits has already set the bit. After the space bar, it has not.
+  bits.addEventListener("click", (event) => {
     if (event.detail) event.preventDefault();
   });
   showValuesUnderPointer();

@@ -1,7 +1,7 @@
 // The sequences of the tasks, as in tasks/.
 "use strict";
 
-// For each task, a function from the vectors and the other fields of `given` to the inputs and the answer, a list of
+// For each task, a function from `given` (the vectors and other fields) to `inputs` and `answer`. Both are lists of
 // vectors.
 const LAYOUTS = {
   "copy": ({ vectors }) => ({

@@ -1,4 +1,5 @@
-// Moves through the time of one sequence, and shows the pictures of pictures.html. The page and report.html use it.
+// Moves through the time of one sequence, and shows the pictures of pictures.html.
+// page.html and report.html use this file.
 "use strict";
 
 // `load` shows a sequence: `inputs`, `targets`, the step `answerAt`, and `steps` with what the machine did at each step.
