@@ -6,7 +6,7 @@ adds to the gradient of every weight. This file avoids both costs:
 *   The backward pass takes the steps in chunks, the last chunk first. Residuals are the quantities that gradients are
     multiplied by. The residuals of all steps of a chunk are computed at once, from the History of the forward pass.
 *   A loop then goes over the steps of the chunk, the last step first. It only computes the gradient of the state
-    before a step from the gradient of the state after that step. Every step of this loop is linear in that gradient.
+    before a step from the gradient of the state after that step. This computation is linear in the gradients.
 *   If every step uses a linear layer y = x V, the gradient of V is dV = sum over t of x_t^T dy_t. This is one matrix
     product for each chunk.
 

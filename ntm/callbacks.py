@@ -13,7 +13,7 @@ class MemoryMap(keras.callbacks.Callback):
     """At the end of each epoch, draws the memory map of one sequence: which locations each head reads and writes.
 
     The model is an `ntm.NTM`, or a functional or Sequential model that has exactly one `NTM` or `NTMLayer` among its
-    layers. This text calls the `ntm.NTM`, or that layer, "the NTM". Any layers may stand before the NTM and after it.
+    layers. Below, "the NTM" is this `ntm.NTM` or this layer. Any layers may stand before the NTM and after it.
     The NTM starts in its own initial state. It runs masked steps too, so give a sequence without padding. The
     callback needs matplotlib, which the extra `plots` installs.
 

@@ -13,7 +13,7 @@ PADDED_LENGTHS = sorted(16 * factor * 2**exponent for exponent in range(25) for 
 
 
 class _Arguments(NamedTuple):
-    """What `CompiledUnroll` runs with. Fields are None where a caller passes nothing."""
+    """The arguments of the program. A field is None if the caller passes nothing for it."""
 
     inputs: tf.Tensor  # [B, T, I]
     states: list | None  # tensors [B, size]
@@ -24,7 +24,7 @@ class _Arguments(NamedTuple):
 
 
 class _Differentiable(NamedTuple):
-    """Those arguments of the program that have gradients, or their gradients. The fields are as in `_Arguments`."""
+    """The differentiable arguments of the program, or the gradients of these arguments. Fields as in `_Arguments`."""
 
     inputs: tf.Tensor
     states: list
@@ -187,7 +187,8 @@ class CompiledUnroll:
     def _with_weights(self, values):
         """A scope in which the weights have the given values.
 
-        It is needed because a caller's StatelessScope can give the weights values that their variables do not hold.
+        A caller's StatelessScope can give the weights other values than their variables hold. The program must run with
+        the values that the caller gives.
         """
         return keras.StatelessScope(zip(self._weights(), values))
 

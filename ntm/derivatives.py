@@ -27,7 +27,7 @@ from ntm.addressing import (
 from ntm.heads import HeadParameters
 from ntm.memory import kept_shares
 
-# From this number of locations on, `_sum_over_width` adds rows.
+# From this number of locations on, `_sum_over_width` adds W rows [B, N] instead of using `tf.reduce_sum`.
 _MANY_LOCATIONS = 256
 
 
@@ -279,10 +279,10 @@ def _finite(slopes):
 
 
 def _sum_over_width(values):
-    """The sum over W of [B, W, N], [B, N].
+    """Sums values [B, W, N] over W. Returns [B, N].
 
     XLA may compute `tf.reduce_sum` location by location. If N is large, the W values of a location then compete for the
-    same few lines of the cache. To add whole rows halves the time of an update, but rounds differently.
+    same few lines of the cache. The sum of whole rows [B, N] halves the time of an update, but rounds differently.
     """
     if values.shape[-1] < _MANY_LOCATIONS:
         return tf.reduce_sum(values, axis=1)

@@ -73,7 +73,8 @@ class NTMLayer(keras.layers.RNN):
         check_inputs(tf.TensorSpec(sequences_shape), name="sequences")
         super().build(sequences_shape, initial_state_shape)
         if self.stateful:
-            # After zeros, the first batch computes the initial state from its weights, so these weights are trained.
+            # Zeros in the layer's `states` make the first batch compute the initial state from the cell's weights.
+            # These weights are then trained.
             self.reset_state()
 
     def call(self, sequences, initial_state=None, mask=None, training=False):

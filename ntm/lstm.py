@@ -28,7 +28,7 @@ class LSTMState(NamedTuple):
 class LSTM(SequenceModel):
     """Stacked LSTM with a linear output layer; a drop-in for `NTM` in training and evaluation.
 
-    The initial state is learned. The paper's network differs: here, each layer sees only the layer below.
+    The initial state is learned. Unlike in the paper's network, each layer sees only the layer below.
 
     Args:
         output_size: O.
@@ -122,7 +122,7 @@ class LSTM(SequenceModel):
 
 
 class _Arguments(NamedTuple):
-    """Those arguments of a layer's steps that have gradients, or their gradients."""
+    """The differentiable arguments of a layer's steps, or the gradients of these arguments."""
 
     inputs: tf.Tensor  # [T, B, I]
     kernel: tf.Tensor  # [I, 4U]

@@ -2,8 +2,9 @@
 
 Nothing here touches pyplot's state.
 
-A picture of a sequence takes arrays without a batch axis. In the shapes, T is the number of steps, H of heads, N of
-memory locations, and C of channels of the input or the output. W is the memory width and S the shift range.
+A picture of a sequence takes arrays without a batch axis. In the shapes, T is the number of steps, H the number of
+heads, N the number of memory locations, and C the number of channels of the input or the output. W is the memory width
+and S the shift range.
 """
 
 import functools

@@ -20,7 +20,7 @@ OPTIMIZER = {
     "global_clipnorm": 10.0,
 }
 
-# What differs for copy with an LSTM controller.
+# Changes to OPTIMIZER and to the defaults of InitialValues, for copy with an LSTM controller.
 COPY_OPTIMIZER = {"epsilon": 1e-4, "weight_decay": 0.005}
 COPY_INITIAL_VALUES = {"forget_bias": -1.0, "read_gate_bias": 4.0, "memory_std": 0.25}
 

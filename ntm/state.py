@@ -24,7 +24,7 @@ class NTMState(NamedTuple):
 
     @classmethod
     def from_flat(cls, tensors):
-        """The state whose fields, in order, are `tensors`. The controller's tensors come last."""
+        """Makes a state from a list of its tensors, in the order of the fields. The controller's tensors come last."""
         memory, read_weightings, write_weightings, read_vectors, *controller = tensors
         return cls(
             memory=memory,
@@ -121,7 +121,7 @@ class StepWeights(NamedTuple):
 
 
 class StepRecord(NamedTuple):
-    """What a step computes on its way from one state to the next."""
+    """The intermediate results of one step."""
 
     preactivations: tf.Tensor  # [B, gates * U], of the controller
     controller_output: tf.Tensor  # [B, U]
@@ -143,11 +143,11 @@ class Sequences(NamedTuple):
     inputs: tf.Tensor  # [T, B, I], 0 at steps that do not run
     mask: tf.Tensor | None  # booleans [T, B]: where false, the sequence does not step
     num_steps: tf.Tensor  # scalar: the number of steps to run
-    running: tf.Tensor  # booleans [T, B] or [T, 1], never padded: which steps of which sequences run
+    running: tf.Tensor  # booleans [T, B], or [T, 1] without a mask; T is not padded here; true where the step runs
 
 
 class StepsArguments(NamedTuple):
-    """Those arguments of the steps that have gradients, or their gradients."""
+    """The differentiable arguments of the steps, or the gradients of these arguments."""
 
     inputs: tf.Tensor  # [T, B, I]
     weights: StepWeights

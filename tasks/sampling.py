@@ -6,7 +6,7 @@ import tensorflow as tf
 
 Seed = tf.Tensor | Sequence[int]  # two integers
 
-# Only this generator draws the same integers in eager, graph and compiled code. Even its floats are not the same.
+# Only this generator draws the same integers in eager, graph and compiled code. Its floats differ between the modes.
 _GENERATOR = "philox"
 
 

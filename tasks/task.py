@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tasks.sampling import Seed, random_integers, split_seed
 
-MAX_STEPS = 2**22  # no sequence is longer; this exceeds any machine's memory, but not int32
+MAX_STEPS = 2**22  # the upper limit for all tasks: int32 can hold it, but no machine's memory can hold such a sequence
 
 
 class Batch(NamedTuple):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-# Chromium needs the first option to run as root. The others keep it from requests of its own.
+# As root, Chromium runs only with the first option. The other options stop Chromium's own network requests.
 OPTIONS = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync")
 # The pages draw random bits. With this script, every test run has the same bits.
 SEEDED = """(() => {

@@ -49,9 +49,9 @@ def start(script, *arguments, cwd, popen=subprocess.Popen, **environment):
 
 
 class Fork:
-    """Stands in for subprocess.Popen: runs a script in a fork, see fork_server.py, and thus need not import TensorFlow.
+    """Stands in for subprocess.Popen. Runs a script in a fork of fork_server.py, which has imported TensorFlow already.
 
-    Environment variables that Python or the import of TensorFlow reads have no effect.
+    An environment variable has no effect if only the start of Python or the import of TensorFlow reads it.
     """
 
     def __init__(self, command, cwd=None, env=None, **pipes):

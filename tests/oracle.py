@@ -50,19 +50,20 @@ def shift(weightings, shifts):
 
 
 def reference_shift(weightings, shifts):
-    """The reference's optimized form of equation (8), a cross-correlation, for any batch and range.
+    """The optimized form of equation (8) in camigord/Neural-Turing-Machine, for any batch and range.
 
-    Location i gets the sum over k of shifts[k] weightings[i + k - S]: the first shift weight is offset +S.
+    It is a cross-correlation: location i gets the sum over k of shifts[k] weightings[i + k - S]. The first shift weight
+    belongs to offset +S.
     """
     reach = shifts.shape[-1] // 2
     return sum(shifts[..., k, np.newaxis] * np.roll(weightings, reach - k, axis=-1) for k in range(2 * reach + 1))
 
 
 def reference_looped_shift(weightings, shifts):
-    """The reference's general form of equation (8), which the optimized form replaced. The first weight is offset -S.
+    """The general form of equation (8) in camigord/Neural-Turing-Machine, which the optimized form replaced.
 
-    Location i gets the sum of the shift weights times the weightings at i + S, i + S - 1, ..., i - S. Indices are
-    wrapped by hand.
+    Location i gets the sum of the shift weights times the weightings at i + S, i + S - 1, ..., i - S. The first shift
+    weight belongs to offset -S. Indices are wrapped by hand.
     """
     locations, reach = weightings.shape[-1], shifts.shape[-1] // 2
     shifted = []

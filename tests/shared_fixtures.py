@@ -74,8 +74,8 @@ def workspace(tmp_path_factory):
 def finished(workspace, tmp_path_factory, worker_id):
     """An uninterrupted run of 600 iterations in a process of its own, and its output.
 
-    The workers of pytest-xdist share the run. Each module's workspace has a copy of the run in whole/, and of the
-    programs that the run compiled in programs/.
+    The workers of pytest-xdist share the run. Each module's workspace has a copy of the run in whole/. The programs
+    that the run compiled are copied to programs/ in the workspace.
     """
     common = tmp_path_factory.getbasetemp()
     if worker_id != "master":

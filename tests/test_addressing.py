@@ -182,7 +182,7 @@ def test_shift_moves_a_one_hot_by_its_offset_and_wraps(offset, location):
 
 
 def test_shift_agrees_with_both_forms_of_the_reference(given_values):
-    """The two forms have opposite orders of the offsets."""
+    """The two forms in camigord/Neural-Turing-Machine have opposite orders of the offsets."""
     weightings, shifts = given_values["previous_weightings"], given_values["shifts"]
     shifted = addressing.shift(weightings, tf.constant(shifts))
     np.testing.assert_allclose(shifted, oracle.reference_looped_shift(weightings, shifts), rtol=1e-12)

@@ -18,7 +18,7 @@ def test_a_file_stays_if_writing_fails(tmp_path):
     assert (tmp_path / "file").read_bytes() == b"one"
 
 
-def test_a_directory_appears_whole_and_leftovers_do_not_matter(tmp_path):
+def test_a_directory_appears_atomically_and_leftovers_do_not_matter(tmp_path):
     (tmp_path / ".step").mkdir()
     (tmp_path / ".step" / "half").write_text("")
     with atomic.creating_directory(tmp_path / "step") as aside:

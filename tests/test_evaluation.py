@@ -17,7 +17,7 @@ def test_evaluator_counts_wrong_bits():
     model.output_layer.kernel.assign(tf.zeros_like(model.output_layer.kernel))
     model.output_layer.bias.assign([9.0] * 3 + [-9.0] * 5)
     evaluator = Evaluator(model, CopyTask(1, 4), (7,), 150, stream(0, REPORT))
-    # The largest size does not change the sequences of a smaller one.
+    # The sequences of a size do not depend on the evaluator's largest size.
     with_longer = Evaluator(model, CopyTask(1, 4), (30,), 150, stream(0, REPORT)).measure((7,))
     assert with_longer["bit_errors_per_sequence"] == evaluator.measure((7,))["bit_errors_per_sequence"]
     rows = [evaluator.measure((length,)) for length in (1, 7)]

@@ -1,7 +1,7 @@
 """Ordinary faults end in one clear line, and nothing is lost in silence. Many tests share one small, interrupted run.
 
-benchmarks/faults.py injects many more faults at random. Most runs there make no compiled updates, and neither do the
-runs in this file: see benchmarks/laboratory.py.
+benchmarks/faults.py injects many more faults at random. The runs in this file, and most runs in benchmarks/faults.py,
+make no compiled updates: see benchmarks/laboratory.py.
 """
 
 import builtins

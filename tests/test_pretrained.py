@@ -16,7 +16,7 @@ PRETRAINED = Path(__file__).parent.parent / "pretrained"
 KEPT = sorted(path.name for path in PRETRAINED.iterdir() if path.is_dir())
 
 
-# What differs from the default recipe of the task and the model.
+# Changes to the default recipe of the task and the model.
 CHANGES = {
     "priority-sort": {"model": {"controller_units": 100}},
     "associative-recall-feedforward": {

@@ -1,4 +1,7 @@
-"""Loads checkpoints of the reference: files that the tests write, and the published files where they are available."""
+"""Loads checkpoints of the reference, camigord/Neural-Turing-Machine.
+
+The tests write checkpoints of their own, and also load the published files if these are available.
+"""
 
 import json
 import os
@@ -207,7 +210,7 @@ def test_the_literal_sharpening_breaks_where_ours_does_not(weight, gamma):
 
 
 @pytest.mark.parametrize("gamma", [1.0, 1.7, 6.0])
-def test_our_sharpening_agrees_with_the_literal_one_where_that_is_finite(gamma, rng):
+def test_our_sharpening_agrees_with_the_literal_one_if_the_literal_one_is_finite(gamma, rng):
     weightings = rng.dirichlet(np.ones(20), size=(2, 3))
     sharpness = np.full((2, 3), gamma)
     np.testing.assert_allclose(

@@ -62,7 +62,7 @@ def test_a_run_goes_on_when_its_worker_is_killed(scripts, tmp_path):
         killer.start()
         assert {job.seed for job in sweep.finished(jobs, 1, client, snapshot_seconds=0.3)} == {0, 1}
         killer.join()
-        # Dask would train the job again if the scheduler kept a result and the worker that holds it died.
+        # The scheduler must keep no result: if the worker with the result died, Dask would train the job again.
         begin = time.monotonic()
         while kept := client.run_on_scheduler(lambda dask_scheduler: [*dask_scheduler.tasks]):
             assert time.monotonic() < begin + 10, kept

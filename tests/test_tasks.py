@@ -131,7 +131,7 @@ def test_sizes_that_no_sequence_has_are_refused(task):
         task.check((*task.largest, 3))
 
 
-def test_optimal_bits_are_not_far_above_one_per_bit(task):
+def test_the_optimal_cost_is_not_far_above_one_bit_per_target_bit(task):
     batch = task.batch(SEED, 3)
     least = task.optimal_bits(batch).numpy()
     assert least.shape == (3,) and np.all(least >= 0)
