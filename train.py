@@ -108,7 +108,8 @@ def _parser(argv):
         choices=DEVICES,
         default="auto",
         help="where to compute. auto means the GPU if there is one and --batch-size times --memory-locations is at "
-        f"least {GPU_WORK:,}, else the CPU; with --distribute=mirrored, auto means all GPUs (auto)",
+        f"least {GPU_WORK:,}, else the CPU. With --distribute, auto means all GPUs for mirrored without --devices, "
+        "else the CPU (auto)",
     )
     machine.add_argument(
         "--distribute",
@@ -122,7 +123,7 @@ def _parser(argv):
 
 
 def _device(arguments):
-    """The option --device. If it is auto on a machine with a GPU, the device that is faster for the run."""
+    """The value of --device. With auto, a GPU and no --distribute: the faster device for the run."""
     if arguments["device"] != "auto" or arguments["distribute"] or not has_gpu():
         return arguments["device"]
     if arguments["resume"]:

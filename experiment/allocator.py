@@ -12,7 +12,7 @@ def keep_freed_memory():
 
     A compiled program allocates its arrays as one block at every call. glibc fetches a block above 32 MB from the
     system, and returns the block when the program frees it. At the next call, the system must clear all pages of the
-    block again. glibc also returns an arena, which is the part of the memory that a thread has for itself. This
+    block again. Each thread has its own part of the memory, an arena. glibc also returns arenas to the system. This
     function therefore makes all threads share one arena.
     """
     with contextlib.suppress(AttributeError, OSError, TypeError):

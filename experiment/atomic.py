@@ -80,7 +80,7 @@ def discard_unfinished():
 
 
 def discard_leftovers(directory: Path, names: list):
-    """Deletes the unfinished copies of some files and directories that killed processes have left.
+    """Deletes the unfinished files and directories that killed processes have left in a directory.
 
     Args:
         directory: the directory of the files.

@@ -112,9 +112,9 @@ def read_tensors(prefix: str | Path) -> dict:
 
 @contextlib.contextmanager
 def _without_pattern(prefix):
-    """Yields a path to a checkpoint's files that has no pattern characters.
+    """Yields a path to a checkpoint's files. The path contains no *, ?, [ and no backslash.
 
-    TensorFlow's reader treats *, ?, [ and a backslash in a path as a pattern, and then finds no file.
+    TensorFlow's reader treats a path with one of these characters as a pattern, and then finds no file.
     """
     if not re.search(r"[*?\[\\]", str(prefix)):
         yield prefix

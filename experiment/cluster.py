@@ -39,7 +39,7 @@ class Cluster(NamedTuple):
     """The processes of a run, and the place of this process among them."""
 
     members: list  # of Member; the first is the chief, which alone writes the run directory
-    index: int  # of this process in `members`
+    index: int  # position of this process in `members`
 
     @property
     def is_chief(self) -> bool:
@@ -98,7 +98,7 @@ def _is_address(address):
 def limited_wait(cluster: Cluster, prog: str):
     """Ends this process with one line and SIGKILL if the `with` block takes longer than JOIN_SECONDS.
 
-    The block waits for the other processes inside TensorFlow, where no exception can end it.
+    In the block, TensorFlow waits for the other processes. No exception can end this wait.
 
     Args:
         cluster: Cluster.

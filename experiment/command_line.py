@@ -43,9 +43,9 @@ def start(*unneeded: str):
 
 @contextlib.contextmanager
 def _no_garbage_collection():
-    """Collects no garbage in the `with` block, and later none of what exists when the block ends.
+    """Turns the garbage collector off in the `with` block. Later, it ignores the objects that exist at the block's end.
 
-    What a command imports is never garbage. To search it would take a second of the start and a second of the end.
+    Imported modules are never garbage. Searching them would take a second at the command's start and one at its end.
     """
     gc.disable()
     try:
@@ -92,7 +92,7 @@ class Parser(argparse.ArgumentParser):
         (streams.say if file is sys.stdout else streams.warn)(message, end="")
 
     def refuse(self, error: ValueError):
-        """Refuses with an error's message. If --name is an option, `name=value` there becomes `--name=value`."""
+        """Refuses with an error's message, in which `name=value` becomes `--name=value` if --name is an option."""
 
         def option(match):
             flag = f"--{match[1].replace('_', '-')}"

@@ -1,4 +1,4 @@
-"""config.json of a run: reads it, and refuses one that is damaged or was changed after a checkpoint was written."""
+"""Reads the config.json of a run. Refuses a file that is damaged or was changed after a checkpoint was written."""
 
 import contextlib
 import json

@@ -63,7 +63,10 @@ class Evaluator:
         self._run = tf.function(self._run_batch, jit_compile=True, autograph=False)
 
     def compile(self):
-        """Compiles the program of `measure` and `is_exact`. Otherwise, their first call compiles it."""
+        """Compiles the program of `measure` and `is_exact`.
+
+        Without this, the first call of `measure` or `is_exact` compiles the program.
+        """
         state = self._model.initial_state(self._batch_size, seed=self._seed).controller
         self._run(self._seed, tf.constant(self._largest), state)
 

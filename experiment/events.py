@@ -28,7 +28,7 @@ class Events:
     """
 
     def __init__(self, run_dir: Path, iteration: int, rows: list):
-        self._iterations = collections.defaultdict(set)  # of the events in details/, by tag
+        self._iterations = collections.defaultdict(set)  # iterations of the events in details/, by tag
         # A resumed run repeats iterations. If their earlier events stayed, TensorBoard would show them twice.
         atomic.discard_leftovers(run_dir / "details", ["events.out.tfevents.*"])
         for details in sorted((run_dir / "details").glob("events.out.tfevents.*")):
@@ -89,7 +89,10 @@ class Events:
                 tf.summary.scalar(name, value)
 
     def _delete_events_after(self, path, iteration):
-        """Deletes from a file: events after `iteration`, events that details/ has already, and damaged events."""
+        """Deletes events from a file in details/: events after `iteration`, and events that were read before.
+
+        Also deletes the first damaged event and all events after it.
+        """
         with atomic.replacing(path) as aside, tf.io.TFRecordWriter(str(aside)) as kept:
             for record, event in _read_events(path):
                 tags = [value.tag for value in event.summary.value]

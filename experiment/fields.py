@@ -50,7 +50,7 @@ def check_values(section, values: dict, owner: str):
     Args:
         section: the dataclass, or an instance of it.
         values: a dict from names of fields to values.
-        owner: the name that messages give to the thing that the dataclass configures, such as "the task copy".
+        owner: the name of the configured object in messages, such as "the task copy".
 
     Raises:
         ValueError: a name is unknown, or a value has the wrong type or is out of its option's range.

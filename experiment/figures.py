@@ -12,7 +12,7 @@ from experiment.trainer import Trainer
 
 
 def prepare_figures(observer: Observer):
-    """Does the work that `draw_figures` needs once, so that its first call takes half the time."""
+    """Imports matplotlib and makes the observer's graph. The first call of `draw_figures` then takes half the time."""
     import ntm.plots  # noqa: F401
 
     observer.compile()

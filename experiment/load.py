@@ -64,7 +64,7 @@ def load_weights(path: str | Path, task_name: str | None = None) -> Trained:
 
     Args:
         path: the file. If a config.json is beside the file, it determines the task.
-        task_name: the name of the task, or FILE:CLASS, if there is no config.json; None means copy. The task has its
+        task_name: the name of the task, or FILE:CLASS. Without a config.json, None means copy, and the task has its
             default bounds.
 
     Returns:

@@ -154,7 +154,7 @@ class Loop:
             self._signals.received = signal.SIGPIPE
 
     def _save_checkpoint(self, stop):
-        """Saves a checkpoint, after its histograms and figures.
+        """Saves the histograms and figures, then the checkpoint.
 
         If the process is killed before the checkpoint is complete, the resumed run makes the histograms and figures
         again.

@@ -124,7 +124,10 @@ def _state_numbers(options):
 
 
 def _step_numbers(options, task):
-    """At least how many numbers evaluation stores per step: inputs, targets, logits, mask, controller outputs."""
+    """A lower bound of the number of elements that evaluation stores per step.
+
+    Counts inputs, targets, logits, mask and controller outputs.
+    """
     return task.input_size + 2 * task.output_size + 1 + options["controller_units"]
 
 

@@ -44,7 +44,7 @@ def read_metrics(run_dir: str | Path) -> dict:
 def read_rows(path: Path) -> list:
     """The whole rows of a metrics.csv as lists of text, without the header.
 
-    Skips a row if it is incomplete, because the process was killed. Skips a row that is not numbers or not UTF-8, too.
+    Skips a row that a killed process left incomplete. Also skips a row that is not numbers or not UTF-8.
     """
     content = atomic.read_file(path).decode("utf-8", "replace")
     # A line without a line break may be cut inside its last number.

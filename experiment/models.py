@@ -15,7 +15,7 @@ from ntm.options import group_initial_values
 @dataclasses.dataclass(frozen=True)
 @defaults_of(NTMCell, NTM, InitialValues)
 class NTMOptions:
-    """The options of `ntm.NTM`, initial values included. NTMCell and InitialValues explain each option."""
+    """The options of `ntm.NTM`, initial values included. NTM, NTMCell and InitialValues explain them."""
 
     name: str  # "ntm-lstm" or "ntm-feedforward"
     output_bias: bool = option(None, "give the output layer a bias")

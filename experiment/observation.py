@@ -24,7 +24,7 @@ class Observation(NamedTuple):
     outputs: np.ndarray  # [T, O], probabilities
     mask: np.ndarray  # [T]
     trace: Trace | None  # None for a model without heads
-    previous_weightings: np.ndarray | None  # [T, H, N], before each step; heads in the order of `trace.stages`
+    previous_weightings: np.ndarray | None  # [T, R + Q, N], before each step; the read heads first
 
     def answer(self):
         """The answer as an `ntm.plots.Example`, for `ntm.plots.generalisation`."""
@@ -95,7 +95,7 @@ class Observer:
         return run.get_concrete_function(inputs, states)
 
     def compile(self):
-        """Makes the graph of `observe`. Otherwise, its first call makes it."""
+        """Makes the graph of `observe`. Without this, the first call of `observe` makes it."""
         return self._trace
 
     def observe(self, size: tuple, seed: Seed) -> Observation:

@@ -10,7 +10,7 @@ from experiment import reference
 from ntm.recipe import COPY_INITIAL_VALUES, COPY_OPTIMIZER, OPTIMIZER
 
 PRESETS = {
-    # The equations are the paper's. All other values are the ones that train best.
+    # The equations are the paper's. The values below are the ones that train best.
     "paper": {
         "task": {},
         "model": {},
@@ -87,7 +87,7 @@ RECIPES = {
     # address by content and less sharply.
     # In recall and N-grams, each location also has an initial row of its own. From what its heads read, a feedforward
     # controller then knows where the heads are. In recall, the forward shift keeps the write heads out of each other's
-    # way, and the noise makes the search more certain.
+    # way. The noise on the weights makes the read heads' search for the query more certain.
     ("associative-recall", "ntm-feedforward"): {
         "model": {
             "recurrent_std": 0.05,

@@ -23,7 +23,7 @@ class Kernel(NamedTuple):
     name: str  # XLA's name
     operation: str  # the TensorFlow operation that it computes, or the last one of several
     calls: int  # in all updates
-    microseconds: float  # per call, the median; the profiler itself adds up to one microsecond to each call
+    microseconds: float  # per call, the median; the profiler makes each call up to one microsecond longer
 
 
 def profile(trainer: Trainer, directory: str | Path, updates: int) -> list:
@@ -83,4 +83,4 @@ def report(kernels: list, updates: int) -> Iterator:
         calls = kernel.calls / updates
         times = f"{calls * kernel.microseconds:10.1f} {calls:12.1f} {kernel.microseconds:8.2f}"
         yield f"{times}  {kernel.name}, {kernel.operation}"
-    yield f"{len(kernels)} kernels in all; the profiler itself adds up to a microsecond to each call"
+    yield f"{len(kernels)} kernels in all; the profiler makes each call up to one microsecond longer"

@@ -32,7 +32,8 @@ def share(root: Path = ROOT):
 
     To be called before TensorFlow is imported. It sets a flag that TensorFlow does not document.
 
-    Nothing happens if TF_XLA_FLAGS is set, even to an empty text, or if `root` cannot be written.
+    Does nothing in three cases: TF_XLA_FLAGS is set, even to an empty text; `root` contains a double quote or cannot be
+    written; the platform has no file locks.
     """
     global _shared
     if "TF_XLA_FLAGS" in os.environ or '"' in str(root):
@@ -48,7 +49,10 @@ def share(root: Path = ROOT):
 
 
 def publish():
-    """Stores the programs that this process has compiled so far. Otherwise they are stored when the process exits."""
+    """Stores the programs that this process has compiled so far.
+
+    Without this, the programs are stored when the process exits.
+    """
     if _shared is not None:
         _shared.publish()
 
@@ -104,7 +108,7 @@ class SharedPrograms:
 
 
 def _is_whole(entry):
-    """Whether an entry of the store is a file with the checksum in its name."""
+    """Whether an entry of the store is a program whose checksum is the one in the file's name."""
     checksum = re.fullmatch(r".+\.pb\.([0-9a-f]{8})", entry.name)
     try:
         return checksum is not None and zlib.crc32(entry.read_bytes()) == int(checksum[1], 16)
@@ -121,7 +125,10 @@ def _delete(path):
 
 
 def _lock(directory, keep=False):
-    """Whether this process can lock a directory. The lock lasts until the process ends if `keep` is true."""
+    """Tries to lock a directory. Returns whether that succeeded.
+
+    If `keep` is true, the lock lasts until the process ends. Otherwise it is released at once.
+    """
     import fcntl
 
     try:

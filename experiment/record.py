@@ -1,7 +1,8 @@
 """record.json: what a run directory held when a checkpoint was written.
 
-Each checkpoint has one, beside the tensors. --resume compares the directory with this record, and so finds what is lost
-or changed. If there is no record, as in checkpoints of earlier versions, --resume says that it cannot notice changes.
+Each checkpoint has a record beside the tensors. --resume compares the run directory with the record, and so finds
+lost or changed data. If there is no record, as in checkpoints of earlier versions, --resume says that it cannot notice
+changes.
 """
 
 import json

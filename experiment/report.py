@@ -28,7 +28,7 @@ from ntm import __version__
 BROWSER = Path(__file__).parent.parent / "browser"
 SCRIPTS = ("machine.js", "drawing.js", "viewer.js", "report.js")
 MAX_SEQUENCE = 1_800_000  # characters of the observed sequence; the whole file then has less than 2 MB
-MAX_POINTS = 1000  # of a learning curve
+MAX_POINTS = 1000  # points of a learning curve in the report
 _SHORTEST_NUMBER = 4  # characters: "0.0,"
 
 
@@ -112,7 +112,7 @@ def _curves(run_dir):
 
 
 def _sequence(seen):
-    """The observed sequence as browser/viewer.js takes it, and a sentence about the parts that are too large for it."""
+    """The observed sequence in the format of browser/viewer.js, and a sentence that names the parts left out."""
     numbers = {"sequence": seen.inputs.size + 3 * seen.targets.size, "memory": 0, "stages": 0, "heads": 0}
     if seen.trace is not None:
         weightings = seen.trace.stages.weightings.size
@@ -158,5 +158,5 @@ def _heads(seen, step, with_stages):
 
 
 def _numbers(values):
-    """Four decimals of an array, as lists. JSON has no NaN and no infinity."""
+    """An array as lists, rounded to four decimals. NaN and infinity become numbers, because JSON has neither."""
     return np.round(np.clip(np.nan_to_num(np.asarray(values, np.float64)), -1e9, 1e9), 4).tolist()

@@ -28,7 +28,7 @@ def stream(seed: int, purpose: int) -> tf.Tensor:
 
 
 def fold_in(seed: Seed, number: int | tf.Tensor) -> tf.Tensor:
-    """From the seed of a stream, derives the seed of its draw with the number `number`. Returns [2]."""
+    """Derives the seed of draw `number` of a stream. `seed` is the seed of the stream. Returns [2]."""
     return tf.random.fold_in(seed, number, alg="philox")
 
 

@@ -1,6 +1,6 @@
 """Makes SIGINT, SIGTERM and SIGHUP end a command with one line and an exit status. Training saves a checkpoint first.
 
-Only the standard library is imported, because every command uses this module before TensorFlow is imported.
+This module must not import TensorFlow, because every command uses it before TensorFlow is imported.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 """When a task is solved: no wrong bit in SEQUENCES sequences of the largest size.
 
-The test is made when a row of metrics.csv has no wrong bit. solved.json notes the first time that a run passes it.
+The test is made when a row of metrics.csv has no wrong bit. solved.json notes when a run first passed the test.
 """
 
 import json

@@ -61,7 +61,7 @@ def warn_in_handler(text: str):
 
 
 def discard_output() -> int:
-    """Discards all further output, because a BrokenPipeError has occurred. Returns the exit status for this error."""
+    """Discards all further output. Returns the exit status for a BrokenPipeError."""
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     return 128 + signal.SIGPIPE
 

@@ -28,7 +28,7 @@ class Team:
 
     Args:
         strategy: a tf.distribute strategy; None for one device.
-        cluster: Cluster; None for one process. Then `agree` exchanges nothing.
+        cluster: Cluster; None for one process. With None, `agree` exchanges nothing.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy | None = None, cluster: Cluster | None = None):
@@ -54,7 +54,7 @@ class Team:
         """Compares the options of all processes.
 
         Args:
-            chosen: a dict from names of options to values, of this process.
+            chosen: the options of this process, a dict from names to values.
 
         Raises:
             ValueError: a process has other options than the chief. All processes raise it.
@@ -146,7 +146,7 @@ def form_team(distribute: str | None, device: str, devices: int | None, prog: st
     names = choose_devices(device, distribute == "mirrored", devices)
     if distribute is None:
         return Team()
-    keep_freed_memory()  # on several devices, every update is a call of a compiled program
+    keep_freed_memory()  # on several devices, every update calls a compiled program, which allocates memory
     if cluster is None:
         on_gpu = names[0].startswith("GPU")
         reduction = None if on_gpu else tf.distribute.ReductionToOneDevice()

@@ -254,7 +254,7 @@ class Trainer:
         return weights + tf.slice(self._noise, start, weights.shape)
 
     def _split(self, vector):
-        """The inverse of `_flatten` for the model's trainable weights: a list of tensors with their shapes."""
+        """The inverse of `_flatten` for the model's trainable weights: a list of tensors with the weights' shapes."""
         shapes = [variable.shape for variable in self.model.trainable_variables]
         parts = tf.split(tf.convert_to_tensor(vector), [math.prod(shape) for shape in shapes])
         return [tf.reshape(part, shape) for part, shape in zip(parts, shapes)]
