@@ -1,6 +1,7 @@
 """The devices that a process uses: its CPU, its GPUs, or several logical CPU devices."""
 
 import contextlib
+import os
 
 import tensorflow as tf
 
@@ -26,10 +27,10 @@ def choose_threads(batch_size: int):
     """Chooses how many threads compute one operation. To be called before TensorFlow runs its first operation.
 
     An update of a small batch has many small matrix products. Dividing a small product over several threads takes
-    longer than computing it in one thread. Once TensorFlow has run an operation, the number of threads is fixed, and
-    this function has no effect.
+    longer than computing it in one thread. TF_NUM_INTRAOP_THREADS, TensorFlow's own setting, has priority. Once
+    TensorFlow has run an operation, the number of threads is fixed, and this function has no effect.
     """
-    if batch_size < LARGE_BATCH:
+    if batch_size < LARGE_BATCH and "TF_NUM_INTRAOP_THREADS" not in os.environ:
         with contextlib.suppress(RuntimeError):
             tf.config.threading.set_intra_op_parallelism_threads(1)
 

@@ -59,7 +59,8 @@ def restore_solved(run_dir: Path, iteration: int, record: Record | None) -> dict
         found = None
     expected = found if record is None else record.solved
     if found != expected:
-        warn(f"train.py: {path} was lost or changed; it is restored from the checkpoint")
+        outcome = "restored from" if expected else "deleted, as it is not in"
+        warn(f"train.py: {path} was lost or changed; it is {outcome} the checkpoint")
     elif damaged:
         warn(f"train.py: {path} is damaged; it is deleted")
     if expected is None:

@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import train
 from benchmarks import processes
@@ -14,6 +15,7 @@ from commands import Fork, losses, refused, tensors
 from experiment.build import build_trainer
 from experiment.cluster import Cluster, Member, lost, read_cluster
 from experiment.config import default_config
+from experiment.devices import LARGE_BATCH, choose_threads
 from experiment.team import Team, form_team
 
 RUN = {
@@ -168,3 +170,16 @@ def test_devices_that_do_not_exist_are_refused(arguments, words, tmp_path, monke
     line = refused(capsys, train.main, *arguments)
     assert all(word in line for word in words), line
     assert not list(tmp_path.iterdir())
+
+
+def test_small_batches_use_one_thread_unless_the_environment_sets_the_number(monkeypatch):
+    chosen = []
+    monkeypatch.setattr(tf.config.threading, "set_intra_op_parallelism_threads", chosen.append)
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    choose_threads(LARGE_BATCH)
+    assert chosen == []
+    choose_threads(LARGE_BATCH - 1)
+    assert chosen == [1]
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "2")
+    choose_threads(1)
+    assert chosen == [1]
