@@ -28,6 +28,8 @@ from benchmarks.laboratory import Laboratory, content, copy_run
 from commands import ROOT, refused
 from experiment import atomic, checkpoints, program_cache, signals, streams
 from experiment.command_line import Parser
+from experiment.record import Record
+from experiment.restoring import restore_solved
 from experiment.run_directory import RunDirectory
 from experiment.trainer import Trainer
 
@@ -294,6 +296,14 @@ def test_solved_json_is_restored(run, resumed):
         path.unlink() if content_now is None else path.write_text(content_now)
         (line,) = resumed(run)
         assert "solved.json was lost or changed" in line
+
+
+def test_solved_json_that_the_checkpoint_does_not_know_is_deleted(tmp_path, capsys):
+    path = tmp_path / "solved.json"
+    path.write_text('{"iteration": 20, "sequences": 20}')
+    assert restore_solved(tmp_path, 20, Record(config={}, rows={}, solved=None, details={})) is None
+    assert not path.exists()
+    assert "solved.json was lost or changed; it is deleted" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
