@@ -1,6 +1,6 @@
 """The faults of faults.py that need no process of their own.
 
-Each public method of Kinds makes one try. It returns the ending, one of faults.ENDINGS, and a text that explains it.
+Each public method of Kinds makes one try and returns its Verdict.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ import tensorflow as tf
 import evaluate
 import train
 from benchmarks import damage
-from benchmarks.laboratory import MODELS, Laboratory, TooLargeError, content, copy_run, refuse_large
+from benchmarks.laboratory import MODELS, Laboratory, TooLargeError, Verdict, content, copy_run, refuse_large
 from experiment import (
     atomic,
     build,
@@ -59,14 +59,14 @@ class Kinds:
         self._places = root / "places"
         self._places.mkdir()
 
-    def file(self, rng: random.Random):
+    def file(self, rng: random.Random) -> Verdict:
         """Damages a file of a run and resumes the run."""
         model, run_dir = self._copy(rng)
         path = rng.choice(sorted(path for path in run_dir.rglob("*") if path.is_file()))
         way = damage.damage_file(path, rng)
         return self._judge(self._laboratory.resume(run_dir, *GO_ON), run_dir, model, f"{way} {path}")
 
-    def config(self, rng: random.Random):
+    def config(self, rng: random.Random) -> Verdict:
         """Changes config.json and resumes the run."""
         model, run_dir = self._copy(rng)
         damage.damage_config(run_dir / "config.json", rng)
@@ -75,9 +75,11 @@ class Kinds:
         except TooLargeError:
             outcome = None
         what = (run_dir / "config.json").read_text()[:2000]
-        return ("other", what) if outcome is None else self._judge(outcome, run_dir, model, what)
+        if outcome is None:
+            return Verdict(ending="other", why=what)
+        return self._judge(outcome, run_dir, model, what)
 
-    def weights(self, rng: random.Random):
+    def weights(self, rng: random.Random) -> Verdict:
         """Damages the weights of a finished run and evaluates them."""
         model = rng.choice(list(MODELS))
         run_dir = copy_run(self._bases[model][0], self._run)
@@ -89,11 +91,11 @@ class Kinds:
         way = damage.damage_file(path, rng)
         outcome = self._laboratory.run(evaluate.main, source)
         if outcome.refused:
-            return "refused", ""
+            return Verdict(ending="refused")
         same = outcome.status == 0 and outcome.out == expected and outcome.well_said
-        return "identical" if same else "other", f"{way} {path}: {outcome}"
+        return Verdict(ending="identical" if same else "other", why=f"{way} {path}: {outcome}")
 
-    def options(self, rng: random.Random):
+    def options(self, rng: random.Random) -> Verdict:
         """Runs a random command line. A command line that is accepted ends before training."""
         command = rng.choice([train, train, evaluate])
         damage.make_places(self._places)
@@ -109,12 +111,14 @@ class Kinds:
             try:
                 outcome = self._laboratory.run(command.main, *arguments)
             except TooLargeError:
-                return "identical", ""
+                return Verdict(ending="identical")
         if outcome.refused:
-            return "refused", ""
-        return "identical" if outcome.status == 0 and not outcome.err else "other", f"{arguments}: {outcome}"
+            return Verdict(ending="refused")
+        return Verdict(
+            ending="identical" if outcome.status == 0 and not outcome.err else "other", why=f"{arguments}: {outcome}"
+        )
 
-    def write(self, rng: random.Random):
+    def write(self, rng: random.Random) -> Verdict:
         """Lets one random write of a run fail, then resumes the run."""
         model = rng.choice(list(MODELS))
         shutil.rmtree(self._run, ignore_errors=True)
@@ -123,7 +127,7 @@ class Kinds:
             outcome = self._laboratory.train(self._run, model, ITERATIONS)
         return self._judge_resumed(outcome, self._run, model, f"write {number} fails with {code}")
 
-    def disk(self, rng: random.Random):
+    def disk(self, rng: random.Random) -> Verdict:
         """Lets a small disk get full at a random moment, frees it, and resumes the run.
 
         If no small disk could be mounted, does what `write` does.
@@ -139,7 +143,7 @@ class Kinds:
         filler.unlink()
         return self._judge_resumed(outcome, run_dir, model, f"{free} bytes free")
 
-    def moved(self, rng: random.Random):
+    def moved(self, rng: random.Random) -> Verdict:
         """Moves or deletes the directory of a run while it trains."""
         model, elsewhere = rng.choice(list(MODELS)), self._run.with_name("elsewhere")
         for path in (self._run, elsewhere):
@@ -149,10 +153,10 @@ class Kinds:
         with _at_row(20 * rng.randrange(1, ITERATIONS // 20), act):
             outcome = self._laboratory.train(self._run, model, ITERATIONS)
         if deleted:
-            return "refused" if outcome.refused else "other", str(outcome)
+            return Verdict(ending="refused" if outcome.refused else "other", why=str(outcome))
         return self._judge_resumed(outcome, elsewhere, model, "moved")
 
-    def cache(self, rng: random.Random):
+    def cache(self, rng: random.Random) -> Verdict:
         """Damages the program cache. A process must see no program that the damage changed."""
         store = self._run.with_name("store")
         shutil.rmtree(store, ignore_errors=True)
@@ -169,7 +173,7 @@ class Kinds:
         good = all(zlib.crc32(path.read_bytes()) == int(path.name[-8:], 16) for path in kept) and len(kept) >= 3
         first.close()
         second.close()
-        return "identical" if good and not wrong else "other", f"{way} {path}"
+        return Verdict(ending="identical" if good and not wrong else "other", why=f"{way} {path}")
 
     def _copy(self, rng):
         """Copies a finished or an interrupted run. Returns its model and the directory of the copy."""
@@ -179,30 +183,32 @@ class Kinds:
     def _judge_resumed(self, outcome, run_dir, model, what):
         """Resumes a run, or starts it again, after a command that may have failed. Judges both commands."""
         if outcome.status != 0 and not outcome.refused:
-            return "other", f"{what}: {outcome}"
+            return Verdict(ending="other", why=f"{what}: {outcome}")
         again = self._laboratory.resume(run_dir)
         if not (run_dir / "config.json").exists() and again.refused:
             again = self._laboratory.train(run_dir, model, ITERATIONS)
-        ending, why = self._judge(again, run_dir, model, f"{what}: {outcome}")
-        return ("other", why) if ending != "identical" else ("refused" if outcome.status else "identical", why)
+        verdict = self._judge(again, run_dir, model, f"{what}: {outcome}")
+        if verdict.ending != "identical":
+            return Verdict(ending="other", why=verdict.why)
+        return Verdict(ending="refused") if outcome.status else verdict
 
     def _judge(self, outcome, run_dir, model, what):
         """Judges a command that resumed a run."""
         if outcome.refused:
-            return "refused", ""
+            return Verdict(ending="refused")
         why = f"{what}: {outcome}"
         if outcome.status != 0 or not outcome.well_said:
-            return "other", why
+            return Verdict(ending="other", why=why)
         found, expected = content(run_dir), self._expected[model]
         different = [name for name in expected if found[name] != expected[name]]
         if not different:
-            return "identical", ""
+            return Verdict(ending="identical")
         said = {"rows": "metrics.csv has lost", "details": "details/ has lost"}
         for name in different:
             less = name in said and all(part in expected[name] for part in found[name])
             if not less or said[name] not in outcome.err:
-                return "other", f"{name} differs; {why}"
-        return "said", ""
+                return Verdict(ending="other", why=f"{name} differs; {why}")
+        return Verdict(ending="said")
 
 
 def _parser(command):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import train
 from benchmarks import laboratory
-from benchmarks.laboratory import MODELS, SIZES, Laboratory, Outcome, content
+from benchmarks.laboratory import MODELS, SIZES, Laboratory, Outcome, Verdict, content
 from experiment import command_line, signals, streams
 from experiment.trainer import Trainer
 
@@ -38,7 +38,7 @@ class Processes:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["benchmarks.fault_processes"])
 
-    def kill(self, rng: random.Random):
+    def kill(self, rng: random.Random) -> Verdict:
         """Kills a run at a random moment and resumes it."""
         model = rng.choice(list(MODELS))
         self._laboratory.trains = rng.random() < REAL_UPDATES
@@ -51,7 +51,7 @@ class Processes:
         finally:
             self._laboratory.trains = False
 
-    def signal(self, rng: random.Random):
+    def signal(self, rng: random.Random) -> Verdict:
         """Sends a run one or two signals, and resumes it."""
         process, run_dir = self._start("lstm")
         number = rng.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -64,16 +64,16 @@ class Processes:
         left = [path for path in run_dir.rglob(".*") if path.name != ".lock"]
         said = all(line.startswith("train.py: stopped by ") for line in outcome.err.splitlines())
         if outcome.status not in (0, 128 + number) or not said or left:
-            return "other", f"{number!r}: {outcome} {left}"
+            return Verdict(ending="other", why=f"{number!r}: {outcome} {left}")
         return self._judge("lstm", run_dir, f"{number!r}: {outcome}")
 
-    def output(self, rng: random.Random):
+    def output(self, rng: random.Random) -> Verdict:
         """Breaks a standard stream."""
         broken = rng.choice(STREAMS)
         process, run_dir = self._start("lstm", broken, "run-ä" if broken == "stdout ASCII" else "run")
         outcome = self._end(process)
         if outcome.status != 0 or (not outcome.well_said and "going on without it" not in outcome.err):
-            return "other", f"{broken}: {outcome}"
+            return Verdict(ending="other", why=f"{broken}: {outcome}")
         return self._judge("lstm", run_dir, f"{broken}: {outcome}")
 
     def _start(self, model, broken="", name="run"):
@@ -103,7 +103,7 @@ class Processes:
             process.kill()
             process.join()
         out, err = ((self._root / name).read_text(errors="replace") for name in ("out", "err"))
-        return Outcome(process.exitcode, out, err)
+        return Outcome(status=process.exitcode, out=out, err=err)
 
     def _judge(self, model, run_dir, what):
         """Resumes a run, or starts it if there is none, and compares it with a run without a fault."""
@@ -111,7 +111,7 @@ class Processes:
         if not (run_dir / "config.json").exists() and again.refused:
             again = self._laboratory.train(run_dir, model, ITERATIONS)
         if again.status != 0 or again.err:
-            return "other", f"{what}: {again}"
+            return Verdict(ending="other", why=f"{what}: {again}")
         key = model, self._laboratory.trains
         if key not in self._expected:
             whole = self._root.with_name(f"whole-process-{len(self._expected)}")
@@ -121,7 +121,9 @@ class Processes:
         # A signal adds a checkpoint and its histograms. The run without a fault has no histograms at that iteration.
         found["details"] = [(step, tag) for step, tag in found["details"] if step % 100 == 0]
         different = [name for name in expected if found[name] != expected[name]]
-        return ("other", f"{different} differ after {what}: {again}") if different else ("identical", "")
+        if different:
+            return Verdict(ending="other", why=f"{different} differ after {what}: {again}")
+        return Verdict(ending="identical")
 
 
 def _command(directory, broken, trains, arguments):

@@ -21,7 +21,7 @@ from experiment.streams import say
 
 with start():
     from benchmarks import fault_kinds, fault_processes
-    from benchmarks.laboratory import Laboratory
+    from benchmarks.laboratory import Laboratory, Verdict
 
 # How many of 1,000 tries are of each kind.
 SHARES = {
@@ -79,13 +79,13 @@ def inject(kinds: list, tries: int, seed: int, laboratory: Laboratory) -> dict:
         begin, rng = time.perf_counter(), random.Random(f"{seed} {number}")
         make = next(getattr(maker, kind) for maker in makers if hasattr(maker, kind))
         try:
-            ending, what = make(rng)
+            verdict = make(rng)
         except Exception:  # a traceback is the worst ending, and must not end the tries
-            ending, what = "other", traceback.format_exc()
-        counts[kind][ending] += 1
+            verdict = Verdict(ending="other", why=traceback.format_exc())
+        counts[kind][verdict.ending] += 1
         seconds[kind] += time.perf_counter() - begin
-        if ending == "other":
-            say(f"try {number}, {kind}: {what}")
+        if verdict.ending == "other":
+            say(f"try {number}, {kind}: {verdict.why}")
         if number % SHOWN_EVERY == SHOWN_EVERY - 1:
             for line in table(counts):
                 say(line)

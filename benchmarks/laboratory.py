@@ -42,6 +42,14 @@ class TooLargeError(Exception):
 
 
 @dataclasses.dataclass(frozen=True)
+class Verdict:
+    """The judgement of one try of faults.py."""
+
+    ending: str  # one of faults.ENDINGS
+    why: str = ""  # what happened, for a reader
+
+
+@dataclasses.dataclass(frozen=True)
 class Outcome:
     """How a command ended."""
 
@@ -137,7 +145,7 @@ class Laboratory:
             status = stop.code
         finally:
             signal.alarm(0)
-        return Outcome(status, out.getvalue(), err.getvalue())
+        return Outcome(status=status, out=out.getvalue(), err=err.getvalue())
 
     def train(self, run_dir: Path, model: str, iterations: int, *options) -> Outcome:
         """Trains a new run."""
