@@ -108,8 +108,8 @@ def _parser(argv):
         choices=DEVICES,
         default="auto",
         help="where to compute. auto means the GPU if there is one and --batch-size times --memory-locations is at "
-        f"least {GPU_WORK:,}, else the CPU. With --distribute, auto means all GPUs for mirrored without --devices, "
-        "else the CPU (auto)",
+        f"least {GPU_WORK:,}, else the CPU. With --distribute=mirrored and no --devices, auto means all GPUs. With "
+        "every other use of --distribute, auto means the CPU (auto)",
     )
     machine.add_argument(
         "--distribute",
@@ -123,7 +123,10 @@ def _parser(argv):
 
 
 def _device(arguments):
-    """The value of --device. With auto, a GPU and no --distribute: the faster device for the run."""
+    """The device of the run: the value of --device.
+
+    If the value is auto, --distribute is not given and this machine has a GPU, returns the faster device for the run.
+    """
     if arguments["device"] != "auto" or arguments["distribute"] or not has_gpu():
         return arguments["device"]
     if arguments["resume"]:

@@ -1,6 +1,6 @@
 """Did the reference learn because it carries the LSTM state from one training sequence to the next?
 
-The reference (docs/fidelity.md says what it is) carries the state over by accident.
+The reference, camigord/Neural-Turing-Machine, carries the state over by accident (docs/fidelity.md).
 `python -m benchmarks.carried_state --seeds=3` trains the reference preset in the same way. Compare its results with the
 results of `python train.py --preset=reference`.
 """

@@ -70,8 +70,9 @@ def check_losses(arguments) -> int:
 def _compare_updates(name, config, team, updates):
     """Prints how far two devices differ from one device.
 
-    Two devices round sums differently, and training amplifies such a small difference without limit. To show how fast,
-    a second trainer on one device starts from weights that differ by 1e-7 of their size, like rounding errors.
+    Two devices round sums differently, and training amplifies such a small difference without limit. To show how fast
+    the difference grows, a second trainer on one device starts from weights that differ by 1e-7 of their size, like
+    rounding errors.
 
     A second trainer on two devices shows the difference of single updates. Before each update, it gets the weights of
     the first trainer on one device.
@@ -158,10 +159,10 @@ def kill_one(options: list, victim: int, moment: float, limit: float = 60.0) -> 
         The seconds after which the other process ended, and its message. After a failure, the seconds are None.
 
         The other process must end within the limit, with one line that names the victim, and with the right status.
-        Otherwise, this is a failure. The right status is 1. If the victim had not joined yet, the right status is the
-        status of SIGKILL, because the other process cannot end itself while it waits for the victim. Within the limit,
-        any message and status are right if the victim had ended by itself before the kill. If the other process ends
-        with status 0, any message is right.
+        If it does not, the kill counts as a failure. The right status is 1. If the victim had not joined yet, the right
+        status is the status of SIGKILL, because the other process cannot end itself while it waits for the victim.
+        Within the limit, any message and status are right if the victim had ended by itself before the kill. If the
+        other process ends with status 0, any message is right.
     """
     started = processes.start_workers(options)
     (lost, address), (other, _) = started[victim], started[1 - victim]

@@ -148,7 +148,7 @@ def _gradients(model, jit_compile=None):
 
 
 def _imports(repeats):
-    """Times the two imports in new processes, in alternation. The first pair is not measured."""
+    """Times `import keras` and `import ntm` in new processes, in alternation. The first pair is not measured."""
     times = median_times(
         {
             statement: functools.partial(

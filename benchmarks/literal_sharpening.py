@@ -1,6 +1,6 @@
 """Does training reach NaN with the reference's form of sharpening, but not with the form of `ntm`?
 
-docs/fidelity.md says what the reference is.
+The reference is camigord/Neural-Turing-Machine (docs/fidelity.md).
 
 `python -m benchmarks.literal_sharpening --max-length=20 --seeds=3` trains the reference preset with each form of
 equation (9), in float32, one seed after the other. A training ends when an update is not finite, or at the last

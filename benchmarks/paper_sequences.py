@@ -113,8 +113,8 @@ def ngrams_memory_use(runs: Runs, sequences: int):
 class Overlap(NamedTuple):
     """Mean cosines between the weightings of a head at two steps, numbers from 0 to 1."""
 
-    related: float  # over the pairs of steps that have something in common
-    others: float  # over other pairs
+    related: float  # over the pairs of related steps or vectors; each function says which are related
+    others: float  # over the other pairs, or over all pairs, as the function says
 
 
 def context_overlap(bits, weightings, context: int):

@@ -1,7 +1,7 @@
 """Other ways to compute the shift, equation (8), and the time that each takes.
 
 Every form takes weightings [1, 1, N] and shifts [1, 1, 2S+1], and returns the shifted weightings [1, 1, N]. Two forms
-are from the reference (docs/fidelity.md says what it is).
+are from the reference, camigord/Neural-Turing-Machine (docs/fidelity.md).
 """
 
 import numpy as np

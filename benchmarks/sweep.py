@@ -82,7 +82,7 @@ def finished(jobs: list, parallel: int, client=None, snapshot_seconds: float = S
 
     Args:
         jobs: a list of Job.
-        parallel: jobs at the same time, on this machine.
+        parallel: the number of jobs that run at the same time on this machine.
         client: a Dask client, or None to use this machine.
         snapshot_seconds: the shortest time between two checkpoints that a Dask worker sends.
 
@@ -101,7 +101,7 @@ def finished(jobs: list, parallel: int, client=None, snapshot_seconds: float = S
         except BaseException as error:
             if isinstance(error, JobError):
                 error.job = futures[future]
-            pool.shutdown(wait=False, cancel_futures=True)  # running jobs end normally, or at the same Ctrl-C
+            pool.shutdown(wait=False, cancel_futures=True)  # running jobs end normally, unless Ctrl-C ends them
             if remote:
                 remote.give_up()
             raise

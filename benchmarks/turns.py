@@ -25,7 +25,8 @@ def serve(make: Callable):
     """Runs jobs for the process that started this one, until that process closes the pipe.
 
     Args:
-        make: a function from the fields of a job to a function that runs the job. Equal jobs share one call.
+        make: a function from the fields of a job to a function that runs the job. Equal jobs share one
+            call of `make`.
     """
     made = {}
     for line in sys.stdin:

@@ -80,7 +80,7 @@ function axes(canvas, { x, y, height, xlabel, ylabel, title = "", field, yname =
     const i = canvas.x(px), j = y[0] + (py - top) / (bottom - top) * (y[1] - y[0]);
     return within(i, x) && within(j, y) ? describe(...(field ? [Math.floor(i), Math.floor(j)] : [i, j])) : null;
   };
-  const name = (words, at) => text(words, left - 5, Y(at) + 4, "right"); // beside a part of the picture
+  const name = (words, at) => text(words, left - 5, Y(at) + 4, "right"); // writes the name of a part beside it
   return { ctx, X, Y, cell, line, name };
 }
 

@@ -118,7 +118,7 @@ function startPage(root) {
   bits.addEventListener("pointermove", (event) => { if (paint !== null) drawBits(event); });
   bits.addEventListener("pointerup", () => { paint = null; run(); });
   bits.addEventListener("pointercancel", () => { paint = null; });
-  // After a click with a pointer, drawBits has already set the bit. After the space bar, it has not.
+  // After a click with a pointer, drawBits has already set the bit. After the space bar, the browser sets it.
   bits.addEventListener("click", (event) => {
     if (event.detail) event.preventDefault();
   });

@@ -74,7 +74,7 @@ def delete_directory(path: Path):
 
 
 def discard_unfinished():
-    """Deletes what this process has written and not yet moved to its place. To be called before the process ends."""
+    """Deletes everything that this process has not yet moved to its path. To be called before the process ends."""
     for aside in list(_unfinished):
         _discard(aside)
 

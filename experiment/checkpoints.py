@@ -65,7 +65,7 @@ def candidates(run_dir: Path, name: str | None) -> list:
     if name is None:
         return found
     if not _is_name(name):
-        raise ValueError(f"checkpoint={name} is not the name of a checkpoint of {run_dir}, step-N")
+        raise ValueError(f"checkpoint={name} is not the name of a checkpoint of {run_dir}; the names are step-N")
     named = checkpoint_path(run_dir, name)
     if not named.is_dir():
         kept = ", ".join(directory.name for directory in found) or "no checkpoint"

@@ -1,4 +1,4 @@
-"""Loads a task and a trained model: from a run, from a .keras file, or from the reference's checkpoint."""
+"""Loads a task and a trained model: from a run, a .keras file, or the reference's checkpoint (see reference.py)."""
 
 from pathlib import Path
 from typing import NamedTuple

@@ -17,7 +17,7 @@ PRESETS = {
         "optimizer": OPTIMIZER,
         "training": {"loss": "sum", "batch_size": 1, "weight_noise": 0.04, "clip_ratio": 100.0},
     },
-    # The reference's choices. docs/fidelity.md lists the differences that remain.
+    # The choices of the reference (see reference.py). docs/fidelity.md lists the differences that remain.
     "reference": {
         "task": {"max_length": 10, "every_step": True},
         "model": {**reference.ARCHITECTURE, "recurrent_std": 0.06},
@@ -82,12 +82,13 @@ RECIPES = {
         "training": {"weight_noise": 0.02},
     },
     # A feedforward controller remembers only through the memory. With many heads or many steps, and with sharp
-    # addressing by location, its gradients reach 1e10 and more. Three changes help: smaller weights and a lower
-    # learning rate; clipping at every time step; and, in tasks that need no addressing by location, write heads that
-    # address by content and less sharply.
-    # In recall and N-grams, each location also has an initial row of its own. From what its heads read, a feedforward
-    # controller then knows where the heads are. In recall, the forward shift keeps the write heads out of each other's
-    # way. The noise on the weights makes the read heads' search for the query more certain.
+    # addressing by location, its gradients reach 1e10 and more. Three changes help:
+    # - smaller weights and a lower learning rate
+    # - clipping at every time step
+    # - in tasks that need no addressing by location: write heads that address by content and less sharply
+    # In recall and N-grams, each location also has an initial row of its own. The vectors that the heads read then tell
+    # a feedforward controller where the heads are. In recall, the forward shift keeps the write heads out of each
+    # other's way. The noise on the weights makes the read heads' search for the query more certain.
     ("associative-recall", "ntm-feedforward"): {
         "model": {
             "recurrent_std": 0.05,

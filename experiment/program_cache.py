@@ -1,6 +1,6 @@
 """Keeps XLA's compiled programs in .cache/ for later processes: compilation takes most of the time of a start.
 
-.cache/MACHINE/NAME.pb.CRC        a program, and the checksum of its content
+.cache/MACHINE/NAME.pb.CRC        a program; CRC is the checksum of its content
 .cache/MACHINE/process-*/         the directory that one process gives to TensorFlow, locked while the process runs
 
 TensorFlow reads and writes only the directory of its process. TensorFlow ends the process when it reads a damaged

@@ -12,7 +12,8 @@ from ntm.addressing import AddressingParameters
 from ntm.heads import HeadParameters
 from ntm.options import group_initial_values
 
-# Options of the NTM that give the reference's architecture. The other sizes follow from the checkpoint, except N.
+# Options of the NTM that give the reference's architecture. The checkpoint determines the other sizes,
+# except N, the number of memory locations.
 ARCHITECTURE = {
     "read_heads": 1,
     "write_heads": 1,
@@ -118,7 +119,7 @@ def _interface_columns(width):
             keys=heads + vectors,
             strengths=heads + width,
             gates=heads + width + 1,
-            shifts=heads + width + [5, 4, 3],  # the reference's first shift weight is offset +1
+            shifts=heads + width + [5, 4, 3],  # the reference's first shift weight is for offset +1
             sharpness=heads + width + 2,
         ),
         erase_vectors=2 * (width + 6) + vectors,

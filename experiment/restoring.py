@@ -24,7 +24,8 @@ def restore_rows(run_dir: Path, iteration: int, log_every: int, record: Record |
     Args:
         run_dir: the run directory.
         iteration: the iteration at which training starts.
-        log_every: iterations per row. Rows of other iterations are dropped.
+        log_every: iterations per row. Rows at iterations that are not multiples of `log_every` are
+            dropped.
         record: the record of the checkpoint; None if it has none. Changed rows are then not noticed.
     """
     path = run_dir / "metrics.csv"

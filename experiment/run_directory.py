@@ -8,8 +8,8 @@ details/                  histograms of gradients, and figures, for TensorBoard
 *.png                     the newest figures, see figures.py
 report.html               the report at the end of training, see report.py
 model.keras               the model at the end of training, for keras.saving.load_model and evaluate.py --weights
-checkpoints/step-N/       weights, optimizer and counters after N iterations, see checkpoints.py, and record.json: what
-                          the other files held at that time, see record.py
+checkpoints/step-N/       weights, optimizer and counters after N iterations, see checkpoints.py;
+                          record.json describes the other files at that time, see record.py
 .lock                     locked by the train.py that writes to the directory
 """
 

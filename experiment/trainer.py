@@ -225,7 +225,7 @@ class Trainer:
         return Measured(loss=loss, hamming_distance=wrong, bits_per_sequence=bits), gradient
 
     def _apply(self, measured, gradient):
-        """Updates the weights with the gradient of the batch. Returns what `_update` returns.
+        """Updates the weights with the gradient of the batch. Returns the Metrics as one tensor, and the gradient.
 
         Args:
             measured: Measured.

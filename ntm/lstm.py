@@ -185,7 +185,7 @@ class _History(NamedTuple):
     """The results of a layer's forward pass that its backward pass needs."""
 
     preactivations: tf.Tensor  # [T, B, 4U]
-    outputs: tf.Tensor  # [T+1, B, U]: step t starts from entry t and leaves entry t+1
+    outputs: tf.Tensor  # [T+1, B, U]: step t starts from entry t and produces entry t+1
     cells: tf.Tensor  # [T+1, B, U]
 
 

@@ -134,7 +134,7 @@ class History(NamedTuple):
     """The results of the forward pass that the backward pass needs, time first."""
 
     records: StepRecord  # each tensor [T, B, ...]
-    states: LoopState  # each tensor [T+1, B, ...]: step t starts from entry t and leaves entry t+1
+    states: LoopState  # each tensor [T+1, B, ...]: step t starts from entry t and produces entry t+1
 
 
 class Sequences(NamedTuple):
@@ -143,7 +143,7 @@ class Sequences(NamedTuple):
     inputs: tf.Tensor  # [T, B, I], 0 at steps that do not run
     mask: tf.Tensor | None  # booleans [T, B]: where false, the sequence does not step
     num_steps: tf.Tensor  # scalar: the number of steps to run
-    running: tf.Tensor  # booleans [T, B], or [T, 1] without a mask; T is not padded here; true where the step runs
+    running: tf.Tensor  # booleans, true where the step runs: [T, B], or [T, 1] without a mask; T excludes the padding
 
 
 class StepsArguments(NamedTuple):

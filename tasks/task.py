@@ -94,7 +94,7 @@ class Task(abc.ABC):
     def check(self, size: tuple):
         """Raises ValueError if no sequence can have this size."""
         if len(size) != len(self.size_names):
-            raise ValueError(f"a size of {self.name} is {' x '.join(self.size_names)}")
+            raise ValueError(f"a size of {self.name} has the form {' x '.join(self.size_names)}")
         if min(size) < self.smallest:
             raise ValueError(f"each number in a size of {self.name} must be at least {self.smallest}")
         if self.num_steps(*size) > MAX_STEPS:

@@ -72,7 +72,7 @@ def test_a_size_of_two_numbers_and_a_model_without_memory(here, capsys, monkeypa
     assert found[0] == found[1]  # the config.json beside the model has the bounds of the task
     task = "lstm/config.json has the task repeat-copy, not copy"
     assert task in refused(capsys, evaluate.main, "--weights=lstm/model.keras", "--task=copy")
-    assert "--lengths: 3: a size of repeat-copy is length x repeats" in refused(
+    assert "--lengths: 3: a size of repeat-copy has the form length x repeats" in refused(
         capsys, evaluate.main, "--run-dir=lstm", "--lengths=3"
     )
 

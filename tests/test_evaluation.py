@@ -39,7 +39,7 @@ def test_evaluator_counts_wrong_bits():
     [
         (CopyTask(1, 4), (7,), (8,), "the size 8 exceeds the evaluator's largest, 7"),
         (CopyTask(1, 4), (7,), (0,), "each number in a size of copy must be at least 1"),
-        (CopyTask(1, 4), (7,), (2, 3), "a size of copy is length"),
+        (CopyTask(1, 4), (7,), (2, 3), "a size of copy has the form length"),
         (RepeatCopy(), (7, 3), (2, 4), "the size 2x4 exceeds the evaluator's largest, 7x3"),
     ],
 )

@@ -98,7 +98,7 @@ def test_a_checkpoint_gives_the_results_of_the_reference_in_numpy(tensors, batch
         np.testing.assert_allclose(trace.state.write_weightings[:, t], state[2], atol=1e-4)
 
 
-def test_evaluate_runs_a_checkpoint_from_either_controller_state(rng, tmp_path, capsys):
+def test_evaluate_starts_from_the_initial_or_the_carried_controller_state(rng, tmp_path, capsys):
     write_checkpoint(tmp_path / "model.ckpt", random_tensors(rng, 10, 10))
     arguments = [f"--reference-checkpoint={tmp_path / 'model.ckpt'}", "--lengths=3", "--sequences=20", "--format=json"]
     assert evaluate.main(arguments) == 0
