@@ -54,12 +54,12 @@ class DistributedTrainer(Trainer):
     def _make_program(self):
         return tf.function(self._train_to, autograph=False)
 
-    def _update(self, seed):
+    def _update(self, draws):
         def measure(weights, seed):
             replica = tf.distribute.get_replica_context().replica_id_in_sync_group
             return self._measure_share(weights, seed, tf.convert_to_tensor(replica))
 
-        shares = self._team.strategy.run(measure, args=(self._noisy_weights(seed), seed))
+        shares = self._team.strategy.run(measure, args=(self._noisy_weights(draws.noise_offset), draws.seed))
         return self._apply_program(self._team.strategy.reduce(tf.distribute.ReduceOp.MEAN, shares, axis=None))
 
     def _measure_rows(self, weights, seed, replica):

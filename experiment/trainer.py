@@ -14,7 +14,7 @@ from ntm.metrics import LOSSES, bits_per_sequence, hamming_distance
 from ntm.model import SequenceModel
 from ntm.options import check_choice, check_integer, check_number
 from tasks import Task
-from tasks.sampling import random_integers
+from tasks.sampling import Seed, random_integers
 
 # The noise on the weights is a slice of a table, at a random offset below this number. New draws would double an
 # update's time.
@@ -35,6 +35,13 @@ class Measured(NamedTuple):
     loss: tf.Tensor
     hamming_distance: tf.Tensor
     bits_per_sequence: tf.Tensor
+
+
+class Draws(NamedTuple):
+    """The random numbers that determine an update."""
+
+    seed: tf.Tensor  # [2], of the batch and its initial state
+    noise_offset: tf.Tensor  # [1], where the noise begins in the table
 
 
 class Trainer:
@@ -166,21 +173,22 @@ class Trainer:
     def _train_to(self, stop, first, stream_seed):
         """Makes updates `first` + 1 to `stop`. Returns whether all were finite, and the number of updates so far."""
 
-        def go_on(iteration, seed, totals, finite, gradient):
+        def go_on(iteration, draws, totals, finite, gradient):
             return (iteration < stop) & finite
 
-        def update(iteration, seed, totals, *_):
-            metrics, gradient = self._update(seed)
+        def update(iteration, draws, totals, *_):
+            metrics, gradient = self._update(draws)
             iteration += 1
             watched = metrics[_LOSS] if self.clip_ratio else metrics  # clipping replaces a gradient that is not finite
             finite = tf.reduce_all(tf.math.is_finite(watched))
-            return iteration, fold_in(stream_seed, iteration), totals + metrics, finite, gradient
+            return iteration, draw(stream_seed, iteration), totals + metrics, finite, gradient
 
         variables = self.model.trainable_variables
         self.weights.assign(_flatten(variables))
-        # The seed is a loop variable. If it were constant in the loop, the offsets of the noise would become constants
-        # of the compiled program, which would then be compiled again for each seed.
-        start = first, fold_in(stream_seed, first), tf.identity(self._totals), True, tf.identity(self._gradient)
+        # The draws are loop variables, for two reasons. If the seed were constant in the loop, the offsets of the noise
+        # would become constants of the compiled program, which would then be compiled again for each seed. And XLA
+        # would draw the offset of an update again for each weight, which would double the time of a large model.
+        start = first, draw(stream_seed, first), tf.identity(self._totals), True, tf.identity(self._gradient)
         iteration, _, totals, finite, gradient = tf.while_loop(go_on, update, start)
         self._gradient.assign(gradient)
         self._totals.assign(totals)
@@ -189,9 +197,9 @@ class Trainer:
             variable.assign(weight)
         return finite & tf.reduce_all(tf.math.is_finite(tf.convert_to_tensor(self.weights))), iteration
 
-    def _update(self, seed):
+    def _update(self, draws):
         """Makes one update of the weights. Returns the fields of Metrics as one tensor, and the gradient."""
-        return self._apply(*self._measure(self._noisy_weights(seed), seed))
+        return self._apply(*self._measure(self._noisy_weights(draws.noise_offset), draws.seed))
 
     def _measure(self, weights, seed, share=None):
         """Measures the batch of an update, or a share of it.
@@ -245,13 +253,12 @@ class Trainer:
         self._usual_norm.assign(tf.where(finite, usual, self._usual_norm))
         return tf.where(finite, gradient * tf.math.divide_no_nan(clipped_norm, norm), 0.0)
 
-    def _noisy_weights(self, seed):
-        """The vector of weights, with the noise of the update that has the seed `seed`."""
+    def _noisy_weights(self, offset):
+        """The vector of weights, with the noise that begins at an offset of the table."""
         weights = tf.convert_to_tensor(self.weights)
         if self._noise is None:
             return weights
-        start = random_integers([1], fold_in(seed, NOISE), 0, _NOISE_OFFSETS - 1)
-        return weights + tf.slice(self._noise, start, weights.shape)
+        return weights + tf.slice(self._noise, offset, weights.shape)
 
     def _split(self, vector):
         """The inverse of `_flatten` for the model's trainable weights: a list of tensors with the weights' shapes."""
@@ -263,3 +270,9 @@ class Trainer:
 def _flatten(tensors):
     """Concatenates all elements of some tensors into one vector."""
     return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], axis=0)
+
+
+def draw(stream_seed: Seed, iteration: int | tf.Tensor) -> Draws:
+    """The Draws of update `iteration` + 1. `stream_seed` is the seed of the training stream, [2]."""
+    seed = fold_in(stream_seed, iteration)
+    return Draws(seed=seed, noise_offset=random_integers([1], fold_in(seed, NOISE), 0, _NOISE_OFFSETS - 1))

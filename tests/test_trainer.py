@@ -11,7 +11,7 @@ from experiment.build import build_trainer
 from experiment.config import default_config
 from experiment.evaluation import Evaluator
 from experiment.seeds import REPORT, TRAINING, VALIDATION, stream
-from experiment.trainer import Trainer
+from experiment.trainer import Trainer, draw
 from ntm import NTM
 from tasks import CopyTask
 
@@ -88,7 +88,7 @@ def test_an_update_is_a_step_of_the_optimizer_on_the_batchs_loss():
     trained, other = (small_trainer(weight_noise=0.03, clip_ratio=0.5) for _ in range(2))
     seed = tf.random.fold_in(stream(0, TRAINING), 0, alg="philox")
     batch = other.task.batch(tf.random.split(seed, 2, alg="philox")[0], 1)
-    noisy = other._noisy_weights(seed)
+    noisy = other._noisy_weights(draw(stream(0, TRAINING), 0).noise_offset)
     noise = noisy - other.weights.value
     # The std of n draws has a relative std of 1 / sqrt(2n).
     np.testing.assert_allclose(tf.math.reduce_std(noise), 0.03, rtol=5 / np.sqrt(2 * len(noise)))
@@ -115,9 +115,17 @@ def test_an_update_is_a_step_of_the_optimizer_on_the_batchs_loss():
 
 def test_every_update_has_noise_of_its_own():
     trainer = small_trainer(weight_noise=0.03)
-    one, two = (trainer._noisy_weights(stream(0, number)) - trainer.weights.value for number in range(2))
-    one, two = one.numpy(), two.numpy()
+    draws = [draw(stream(0, TRAINING), iteration) for iteration in range(2)]
+    one, two = ((trainer._noisy_weights(drawn.noise_offset) - trainer.weights.value).numpy() for drawn in draws)
     assert abs(np.corrcoef(one, two)[0, 1]) < 5 / np.sqrt(len(one))
+
+
+def test_the_offset_of_the_noise_is_drawn_once_and_not_for_each_weight():
+    """No kernel that reads the table of noise contains Philox, whose multiplier is 0xD2511F53."""
+    trainer = small_trainer(weight_noise=0.03)
+    kernels = re.findall(r"^%fused_computation.*?^}", trainer.compiled_program(), re.DOTALL | re.MULTILINE)
+    reading = [kernel for kernel in kernels if f"f32[{trainer._noise.shape[0]}]" in kernel]
+    assert reading and not any(str(0xD2511F53) in kernel for kernel in reading)
 
 
 def test_a_gradient_far_above_the_running_mean_is_clipped_and_counts_as_clipped(fresh):
