@@ -207,16 +207,19 @@ def write_gradient(cells, weightings, erase_vectors, add_vectors, d_written):
         WriteGradients.
     """
     kept = kept_shares(weightings, erase_vectors)
-    d_weightings, d_erase_vectors = [], []
-    for head in range(len(kept)):
-        without_head = math.prod([cells, *kept[:head], *kept[head + 1 :]])  # M_q
-        erase, add = erase_vectors[:, head, :, tf.newaxis], add_vectors[:, head, :, tf.newaxis]
-        d_weightings.append(_sum_over_width(d_written * (add - erase * without_head)))
-        d_erase_vectors.append(-tf.matmul(weightings[:, head : head + 1], d_written * without_head, transpose_b=True))
+    if len(kept) == 1:  # M_q is M_previous; XLA fuses the product and its sum
+        slopes = add_vectors[:, 0, :, tf.newaxis] - erase_vectors[:, 0, :, tf.newaxis] * cells
+        d_weightings = _sum_over_width(d_written * slopes)[:, tf.newaxis]
+        d_erase_vectors = tf.matmul(weightings, d_written * cells, transpose_b=True)
+    else:  # in a fused sum, XLA would compute the products of Q factors again for each number
+        without_head = [math.prod([cells, *kept[:head], *kept[head + 1 :]]) for head in range(len(kept))]  # M_q
+        products = d_written[:, tf.newaxis] * tf.stack(without_head, axis=1)  # [B, Q, W, N]
+        d_weightings = tf.matmul(add_vectors, d_written) - tf.matmul(erase_vectors[:, :, tf.newaxis], products)[:, :, 0]
+        d_erase_vectors = tf.matmul(weightings[:, :, tf.newaxis], products, transpose_b=True)[:, :, 0]
     return WriteGradients(
         cells=math.prod([d_written, *kept]),
-        weightings=tf.stack(d_weightings, axis=1),
-        erase_vectors=tf.concat(d_erase_vectors, axis=1),
+        weightings=d_weightings,
+        erase_vectors=-d_erase_vectors,
         add_vectors=tf.matmul(weightings, d_written, transpose_b=True),
     )
 
