@@ -28,13 +28,13 @@ with start():
 # The number of updates of each run. An update has one sequence.
 RUNS = {
     ("priority-sort", "ntm-lstm"): 40_000,
-    ("priority-sort", "ntm-feedforward"): 20_000,
+    ("priority-sort", "ntm-feedforward"): 40_000,
     ("priority-sort", "lstm"): 40_000,
     ("ngrams", "ntm-lstm"): 100_000,
-    ("ngrams", "ntm-feedforward"): 100_000,
+    ("ngrams", "ntm-feedforward"): 200_000,
     ("ngrams", "lstm"): 20_000,
     ("repeat-copy", "ntm-lstm"): 50_000,
-    ("repeat-copy", "ntm-feedforward"): 50_000,
+    ("repeat-copy", "ntm-feedforward"): 200_000,
     ("repeat-copy", "lstm"): 10_000,
     ("associative-recall", "ntm-lstm"): 30_000,
     ("associative-recall", "ntm-feedforward"): 100_000,

@@ -63,7 +63,7 @@ RECIPES = {
         "training": {"weight_noise": 0.02},
     },
     ("repeat-copy", "ntm-feedforward"): {
-        "optimizer": {"learning_rate": 3e-4},
+        "optimizer": {"learning_rate": 3e-4, "decay_steps": 0, "epsilon": 1e-4},
         "training": {"weight_noise": 0.02},
     },
     ("repeat-copy", "lstm"): _LSTM,
@@ -86,9 +86,9 @@ RECIPES = {
     # - smaller weights and a lower learning rate
     # - clipping at every time step
     # - in tasks that need no addressing by location: write heads that address by content and less sharply
-    # In recall and N-grams, each location also has an initial row of its own. The vectors that the heads read then tell
-    # a feedforward controller where the heads are. In recall, the forward shift keeps the write heads out of each
-    # other's way. The noise on the weights makes the read heads' search for the query more certain.
+    # In recall, N-grams and sort, each location also has an initial row of its own. The vectors that the heads read
+    # then tell a feedforward controller where the heads are. In recall, the forward shift keeps the write heads out of
+    # each other's way. The noise on the weights makes the read heads' search for the query more certain.
     ("associative-recall", "ntm-feedforward"): {
         "model": {
             "recurrent_std": 0.05,
@@ -117,8 +117,16 @@ RECIPES = {
     ("ngrams", "lstm"): _LSTM,
     ("priority-sort", "ntm-lstm"): {"training": {"weight_noise": 0.01}},
     ("priority-sort", "ntm-feedforward"): {
-        "model": {"recurrent_std": 0.05, "heads_std": 0.05, "write_gate_bias": 0.0, "write_sharpness_bias": 0.0},
-        "optimizer": {"learning_rate": 1e-4},
+        "model": {
+            "recurrent_std": 0.05,
+            "heads_std": 0.05,
+            "write_gate_bias": 0.0,
+            "write_sharpness_bias": 0.0,
+            "memory_std": 0.3,
+            "location_rows": True,
+        },
+        "optimizer": {"learning_rate": 1e-4, "decay_steps": 0, "epsilon": 1e-4},
+        "training": {"weight_noise": 0.0},
     },
     ("priority-sort", "lstm"): _LSTM,
 }

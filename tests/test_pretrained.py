@@ -19,6 +19,7 @@ KEPT = sorted(path.name for path in PRETRAINED.iterdir() if path.is_dir())
 # Changes to the default recipe of the task and the model.
 CHANGES = {
     "priority-sort": {"model": {"controller_units": 100}},
+    "repeat-copy-feedforward": {"model": {"memory_locations": 48}},
     "associative-recall-feedforward": {
         "model": {"memory_locations": 36, "location_rows": False, "memory_std": 0.25},
         "training": {"weight_noise": 0.05},
@@ -58,6 +59,8 @@ def test_recall_with_a_feedforward_controller_is_exact_with_three_times_as_many_
     [
         # One sequence in 1,000 had errors: about a hundred wrong bits.
         ("repeat-copy", "10x10", 5),
+        # No sequence in 1,000 had errors.
+        ("repeat-copy-feedforward", "10x10", 0.001),
         # No sequence in 1,000 had errors. A sequence with errors has 9 wrong bits.
         ("associative-recall", "12", 0.4),
         # The mean was 13.5, with a std of 5 per sequence. The limit is 13.5 plus five stds of a
