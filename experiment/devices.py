@@ -30,7 +30,7 @@ def choose_threads(batch_size: int):
     longer than computing it in one thread. TF_NUM_INTRAOP_THREADS, TensorFlow's own setting, has priority. Once
     TensorFlow has run an operation, the number of threads is fixed, and this function has no effect.
     """
-    if batch_size < LARGE_BATCH and "TF_NUM_INTRAOP_THREADS" not in os.environ:
+    if batch_size < LARGE_BATCH and not os.environ.get("TF_NUM_INTRAOP_THREADS"):
         with contextlib.suppress(RuntimeError):
             tf.config.threading.set_intra_op_parallelism_threads(1)
 

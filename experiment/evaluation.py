@@ -135,7 +135,7 @@ class Evaluator:
         Args:
             seed: [2].
             size: a tensor. If it were a constant, each size would compile its own program.
-            controller_state: a tuple of [B, U].
+            controller_state: the field `controller` of the model's state.
 
         Returns:
             SequenceErrors, and the final controller state.

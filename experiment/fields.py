@@ -40,7 +40,7 @@ def defaults_of(*constructors):
 
 
 def names(section) -> list:
-    """The names of the options of a dataclass, or of an instance of it."""
+    """The names of the fields of a dataclass, or of an instance of it, without the field `name`."""
     return [field.name for field in dataclasses.fields(section) if field.name != "name"]
 
 

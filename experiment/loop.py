@@ -41,7 +41,7 @@ def train_and_report(run: Run) -> int:
         say(f"{path}/ holds config.json, metrics.csv, model.keras, figures, TensorBoard events and checkpoints/")
         say(f"all in one page, for a browser: {path}/report.html")
         lengths = ",".join(map(size_text, sizes[-2:]))
-        say(f"errors at other lengths: python evaluate.py --run-dir={shlex.quote(str(path))} --lengths={lengths}")
+        say(f"errors at any lengths: python evaluate.py --run-dir={shlex.quote(str(path))} --lengths={lengths}")
     return status
 
 

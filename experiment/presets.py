@@ -62,6 +62,7 @@ RECIPES = {
         "optimizer": {"epsilon": 1e-4},
         "training": {"weight_noise": 0.02},
     },
+    # With a rate that falls, this network stays on a plateau, or does not recover from a jolt.
     ("repeat-copy", "ntm-feedforward"): {
         "optimizer": {"learning_rate": 3e-4, "decay_steps": 0, "epsilon": 1e-4},
         "training": {"weight_noise": 0.02},
@@ -83,9 +84,9 @@ RECIPES = {
     },
     # A feedforward controller remembers only through the memory. With many heads or many steps, and with sharp
     # addressing by location, its gradients reach 1e10 and more. Three changes help:
-    # - smaller weights and a lower learning rate
-    # - clipping at every time step
-    # - in tasks that need no addressing by location: write heads that address by content and less sharply
+    # - recall, N-grams and sort: smaller weights and a lower learning rate
+    # - recall and N-grams: clipping at every time step
+    # - N-grams and sort, which need no addressing by location: write heads that address by content and less sharply
     # In recall, N-grams and sort, each location also has an initial row of its own. The vectors that the heads read
     # then tell a feedforward controller where the heads are. In recall, the forward shift keeps the write heads out of
     # each other's way. The noise on the weights makes the read heads' search for the query more certain.

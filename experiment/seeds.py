@@ -32,6 +32,11 @@ def fold_in(seed: Seed, number: int | tf.Tensor) -> tf.Tensor:
     return tf.random.fold_in(seed, number, alg="philox")
 
 
+def noise_seed(seed: Seed) -> tf.Tensor:
+    """Derives the seed of an update's noise from the seed of the update. Returns [2]."""
+    return fold_in(seed, NOISE)
+
+
 def batch_and_state_seeds(seed: Seed) -> list:
     """Derives two independent seeds from one: the seed of a batch and the seed of its initial state."""
     return split_seed(seed, 2)

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from experiment.checkpoints import model_variables, variable_name
 from experiment.metrics_file import Metrics
-from experiment.seeds import NOISE, TRAINING, batch_and_state_seeds, fold_in, stream
+from experiment.seeds import NOISE, TRAINING, batch_and_state_seeds, fold_in, noise_seed, stream
 from ntm.metrics import LOSSES, bits_per_sequence, hamming_distance
 from ntm.model import SequenceModel
 from ntm.options import check_choice, check_integer, check_number
@@ -181,14 +181,15 @@ class Trainer:
             iteration += 1
             watched = metrics[_LOSS] if self.clip_ratio else metrics  # clipping replaces a gradient that is not finite
             finite = tf.reduce_all(tf.math.is_finite(watched))
-            return iteration, draw(stream_seed, iteration), totals + metrics, finite, gradient
+            return iteration, draws_of_update(stream_seed, iteration), totals + metrics, finite, gradient
 
         variables = self.model.trainable_variables
         self.weights.assign(_flatten(variables))
         # The draws are loop variables, for two reasons. If the seed were constant in the loop, the offsets of the noise
-        # would become constants of the compiled program, which would then be compiled again for each seed. And XLA
-        # would draw the offset of an update again for each weight, which would double the time of a large model.
-        start = first, draw(stream_seed, first), tf.identity(self._totals), True, tf.identity(self._gradient)
+        # would become constants of the compiled program, which would then be compiled again for each seed. If an update
+        # computed its own offset, XLA would draw it again for each weight. This would double the time of a large model.
+        draws = draws_of_update(stream_seed, first)
+        start = first, draws, tf.identity(self._totals), True, tf.identity(self._gradient)
         iteration, _, totals, finite, gradient = tf.while_loop(go_on, update, start)
         self._gradient.assign(gradient)
         self._totals.assign(totals)
@@ -272,7 +273,7 @@ def _flatten(tensors):
     return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], axis=0)
 
 
-def draw(stream_seed: Seed, iteration: int | tf.Tensor) -> Draws:
+def draws_of_update(stream_seed: Seed, iteration: int | tf.Tensor) -> Draws:
     """The Draws of update `iteration` + 1. `stream_seed` is the seed of the training stream, [2]."""
     seed = fold_in(stream_seed, iteration)
-    return Draws(seed=seed, noise_offset=random_integers([1], fold_in(seed, NOISE), 0, _NOISE_OFFSETS - 1))
+    return Draws(seed=seed, noise_offset=random_integers([1], noise_seed(seed), 0, _NOISE_OFFSETS - 1))

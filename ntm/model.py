@@ -17,7 +17,8 @@ from ntm.unroll import trace, unroll
 class SequenceModel(keras.Model, abc.ABC):
     """The contract of a model over sequences. Such a model has an initial state and a linear output layer.
 
-    Subclasses set `options`, a dict of their constructor's arguments, and `state_type`, a NamedTuple.
+    Subclasses set `options`, a dict of their constructor's arguments, and `state_type`, a NamedTuple. Its field
+    `controller` holds the state of the LSTM or the controller, without any memory.
     """
 
     @property

@@ -42,18 +42,18 @@ def step_residuals(cell, records, before, after):
     parameters = cell.heads.activate(records.head_values)
     merged, flat_records, flat_before, flat_after = map(merge_steps_and_batch, (parameters, records, before, after))
     reading = addressing_residuals(
-        flat_after.inverse_norms,
-        flat_records.read_similarities,
-        flat_before.read_weightings,
-        flat_after.read_weightings,
-        cell.of_read_heads(merged.addressing),
+        inverse_norms=flat_after.inverse_norms,
+        similarities=flat_records.read_similarities,
+        previous_weightings=flat_before.read_weightings,
+        weightings=flat_after.read_weightings,
+        parameters=cell.of_read_heads(merged.addressing),
     )
     writing = addressing_residuals(
-        flat_before.inverse_norms,
-        flat_records.write_similarities,
-        flat_before.write_weightings,
-        flat_after.write_weightings,
-        cell.of_write_heads(merged.addressing),
+        inverse_norms=flat_before.inverse_norms,
+        similarities=flat_records.write_similarities,
+        previous_weightings=flat_before.write_weightings,
+        weightings=flat_after.write_weightings,
+        parameters=cell.of_write_heads(merged.addressing),
     )
     reading, writing = split_steps_and_batch((reading, writing), parameters.strengths.shape[0])
     return StepResiduals(
@@ -85,10 +85,10 @@ def heads_gradient(residuals, cells, written_cells, d_after):
     d_reading = addressing_gradient(residuals.reading, written_cells, d_after.read_weightings + d_read.weightings)
     d_write = write_gradient(
         cells,
-        residuals.write_weightings,
-        residuals.erase_vectors,
-        residuals.add_vectors,
-        d_after.cells + d_read.cells + d_reading.cells,
+        weightings=residuals.write_weightings,
+        erase_vectors=residuals.erase_vectors,
+        add_vectors=residuals.add_vectors,
+        d_written=d_after.cells + d_read.cells + d_reading.cells,
     )
     d_writing = addressing_gradient(residuals.writing, cells, d_after.write_weightings + d_write.weightings)
     d_parameters = HeadParameters(

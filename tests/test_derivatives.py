@@ -56,8 +56,9 @@ def test_gradients_are_finite_at_least_as_often_as_in_automatic_differentiation(
 
 
 @pytest.mark.parametrize("locations", [8, 300])
-def test_the_gradient_of_writing_equals_automatic_differentiation(rng, locations):
-    shapes = (2, W, locations), (2, H, locations), (2, H, W), (2, H, W), (2, W, locations)
+@pytest.mark.parametrize("heads", [1, 2, 3])
+def test_the_gradient_of_writing_equals_automatic_differentiation(rng, heads, locations):
+    shapes = (2, W, locations), (2, heads, locations), (2, heads, W), (2, heads, W), (2, W, locations)
     *arguments, d_written = (tf.constant(rng.uniform(size=shape), tf.float32) for shape in shapes)
     with tf.GradientTape() as tape:
         tape.watch(arguments)

@@ -11,7 +11,7 @@ from experiment.build import build_trainer
 from experiment.config import default_config
 from experiment.evaluation import Evaluator
 from experiment.seeds import REPORT, TRAINING, VALIDATION, stream
-from experiment.trainer import Trainer, draw
+from experiment.trainer import Trainer, draws_of_update
 from ntm import NTM
 from tasks import CopyTask
 
@@ -88,7 +88,7 @@ def test_an_update_is_a_step_of_the_optimizer_on_the_batchs_loss():
     trained, other = (small_trainer(weight_noise=0.03, clip_ratio=0.5) for _ in range(2))
     seed = tf.random.fold_in(stream(0, TRAINING), 0, alg="philox")
     batch = other.task.batch(tf.random.split(seed, 2, alg="philox")[0], 1)
-    noisy = other._noisy_weights(draw(stream(0, TRAINING), 0).noise_offset)
+    noisy = other._noisy_weights(draws_of_update(stream(0, TRAINING), 0).noise_offset)
     noise = noisy - other.weights.value
     # The std of n draws has a relative std of 1 / sqrt(2n).
     np.testing.assert_allclose(tf.math.reduce_std(noise), 0.03, rtol=5 / np.sqrt(2 * len(noise)))
@@ -115,7 +115,7 @@ def test_an_update_is_a_step_of_the_optimizer_on_the_batchs_loss():
 
 def test_every_update_has_noise_of_its_own():
     trainer = small_trainer(weight_noise=0.03)
-    draws = [draw(stream(0, TRAINING), iteration) for iteration in range(2)]
+    draws = [draws_of_update(stream(0, TRAINING), iteration) for iteration in range(2)]
     one, two = ((trainer._noisy_weights(drawn.noise_offset) - trainer.weights.value).numpy() for drawn in draws)
     assert abs(np.corrcoef(one, two)[0, 1]) < 5 / np.sqrt(len(one))
 
