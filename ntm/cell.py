@@ -53,6 +53,7 @@ class NTMCell(keras.layers.Layer):
         memory_width: int = 20,
         read_heads: int = 1,
         write_heads: int = 1,
+        *,
         shift_range: int = 1,
         output_reads: bool = True,
         heads_bias: bool = True,

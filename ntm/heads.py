@@ -52,6 +52,7 @@ class Heads(keras.layers.Layer):
         read_heads: int,
         write_heads: int,
         shift_range: int,
+        *,
         bounded_vectors: bool = True,
         smallest_strength: float = 1.0,
         use_bias: bool = True,

@@ -48,6 +48,7 @@ class LSTM(SequenceModel):
         controller_units: int = 256,
         controller_layers: int = 3,
         forget_bias: float = 1.0,
+        *,
         name=None,
         dtype=None,
         trainable=True,

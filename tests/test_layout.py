@@ -125,7 +125,7 @@ def too_long(sources):
             if node.name == "__init__" and len(own) > MAX_CONSTRUCTOR_ARGUMENTS:
                 yield f"{module}.{node.name} has {len(own)} arguments of its own"
             positional = {argument.arg for argument in (*node.args.posonlyargs, *node.args.args)} - {"self", "cls"}
-            if node.name != "__init__" and len(positional) > MAX_POSITIONAL:
+            if len(positional) > MAX_POSITIONAL:
                 yield f"{module}.{node.name} has {len(positional)} positional arguments"
 
 
@@ -182,7 +182,8 @@ def test_a_circle_is_found(sources):
         ("\n" * 301, "has 301 lines"),
         ("def f():\n" + "    pass\n" * 50, ".f has 51 lines"),
         ("def f(a, b, c, d, e, f, g):\n    pass\n", "7 positional"),
-        (f"def __init__(self, name, {', '.join(f'a{i}' for i in range(15))}):\n    pass\n", "15 arguments"),
+        ("def __init__(self, a, b, c, d, e, f, g):\n    pass\n", "7 positional"),
+        (f"def __init__(self, *, name, {', '.join(f'a{i}' for i in range(15))}):\n    pass\n", "15 arguments"),
     ],
 )
 def test_what_is_too_long_is_found(source, message):
