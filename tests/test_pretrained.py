@@ -44,13 +44,9 @@ def test_copy_is_exact_at_the_longest_trained_length_and_at_six_times_that_lengt
     assert [row["exact_sequences"] for row in rows] == [1, 1]
 
 
-def test_copy_with_a_feedforward_controller_is_exact_in_a_longer_memory(capsys):
-    (row,) = measure(capsys, "copy-feedforward", "120", 100, "--memory-locations=128")
-    assert row["exact_sequences"] == 1
-
-
-def test_recall_with_a_feedforward_controller_is_exact_with_three_times_as_many_items_in_a_longer_memory(capsys):
-    (row,) = measure(capsys, "associative-recall-feedforward", "20", 100, "--memory-locations=128")
+@pytest.mark.parametrize("name, size", [("copy-feedforward", "120"), ("associative-recall-feedforward", "20")])
+def test_a_feedforward_controller_is_exact_far_beyond_its_training_sizes_in_a_longer_memory(capsys, name, size):
+    (row,) = measure(capsys, name, size, 100, "--memory-locations=128")
     assert row["exact_sequences"] == 1
 
 
