@@ -74,5 +74,4 @@ class DistributedTrainer(Trainer):
 
     def _apply_vector(self, means):
         numbers = len(Measured._fields)
-        measured = Measured(**dict(zip(Measured._fields, tf.unstack(means[:numbers]))))
-        return self._apply(measured, means[numbers:])
+        return self._apply(Measured._make(tf.unstack(means[:numbers])), means[numbers:])

@@ -146,7 +146,7 @@ class Trainer:
     def metrics(self) -> Metrics:
         """The metrics of the updates since `start_metrics`."""
         means = (self._totals / self._updates_in_totals).numpy().tolist()
-        return Metrics(**dict(zip(Metrics._fields, means)))
+        return Metrics._make(means)
 
     def start_metrics(self):
         """Resets the means that `metrics` returns."""
