@@ -71,6 +71,7 @@ def _build_optimizer(options: OptimizerOptions):
     return rmsprop(
         learning_rate=options.learning_rate,
         decay_steps=options.decay_steps,
+        hold_steps=options.hold_steps,
         rho=options.rho,
         momentum=options.momentum,
         epsilon=options.epsilon,

@@ -49,8 +49,11 @@ class OptimizerOptions:
     )
     learning_rate: float = option(positive_number, "initial learning rate")
     decay_steps: int | None = option(
-        whole_number(0), "updates after which the learning rate has halved: rate / (1 + updates / N); 0: never", None
+        whole_number(0),
+        "updates in which the learning rate halves: rate / (1 + updates after --hold-steps / N); 0: never",
+        None,
     )
+    hold_steps: int = option(whole_number(0), "updates before the learning rate starts to fall", 0)
     rho: float = option(fraction, "decay rate of the running means of the gradient and of its square")
     momentum: float = option(fraction, "momentum")
     epsilon: float = option(number_from_zero, "number added to the variance, under the square root")

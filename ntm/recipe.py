@@ -42,18 +42,51 @@ def recipe_initial_values():
     return InitialValues(**COPY_INITIAL_VALUES)
 
 
-def rmsprop(*, learning_rate: float, decay_steps: int | None = None, **options) -> keras.optimizers.RMSprop:
+@keras.saving.register_keras_serializable(package="ntm")
+class HoldThenDecay(keras.optimizers.schedules.InverseTimeDecay):
+    """A learning rate that is held, and then decays.
+
+    For the first `hold_steps` updates the rate is initial_learning_rate. Then it is initial_learning_rate /
+    (1 + (updates - hold_steps) / decay_steps).
+
+    Args:
+        initial_learning_rate: the rate of the first updates.
+        decay_steps: the number of updates in which the rate falls from its initial value to half of it.
+        hold_steps: the number of updates before the rate starts to fall.
+        **options: arguments of `keras.optimizers.schedules.InverseTimeDecay`.
+    """
+
+    def __init__(self, initial_learning_rate: float, decay_steps: int, hold_steps: int = 0, **options):
+        super().__init__(initial_learning_rate, decay_steps, **{"decay_rate": 1.0, **options})
+        self.hold_steps = hold_steps
+
+    def __call__(self, step):
+        return super().__call__(keras.ops.maximum(step - self.hold_steps, 0))
+
+    def get_config(self):
+        return {**super().get_config(), "hold_steps": self.hold_steps}
+
+
+def rmsprop(
+    *, learning_rate: float, decay_steps: int | None = None, hold_steps: int = 0, **options
+) -> keras.optimizers.RMSprop:
     """RMSprop with a learning rate that decays.
 
     Args:
         learning_rate: the initial learning rate.
-        decay_steps: the number of updates after which the learning rate is half its initial value. The rate is
-            learning_rate / (1 + updates / decay_steps). With None or 0, the rate does not decay.
+        decay_steps: the number of updates in which the rate falls to half its initial value, see `HoldThenDecay`. With
+            None or 0, the rate does not decay.
+        hold_steps: the number of updates before the rate starts to fall.
         **options: arguments of `keras.optimizers.RMSprop`.
 
     Returns:
         keras.optimizers.RMSprop.
+
+    Raises:
+        ValueError: hold_steps is given, and decay_steps is not.
     """
+    if hold_steps and not decay_steps:
+        raise ValueError(f"hold_steps={hold_steps} needs a decay_steps above 0, not {decay_steps}")
     if decay_steps:
-        learning_rate = keras.optimizers.schedules.InverseTimeDecay(learning_rate, decay_steps, decay_rate=1.0)
+        learning_rate = HoldThenDecay(learning_rate, decay_steps, hold_steps)
     return keras.optimizers.RMSprop(learning_rate=learning_rate, **options)

@@ -4,6 +4,7 @@ import dataclasses
 
 import keras
 import numpy as np
+import pytest
 
 from experiment.build import build_trainer
 from experiment.config import default_config
@@ -33,6 +34,21 @@ def test_the_recipe_is_the_one_that_was_measured():
     assert float(optimizer.learning_rate) == np.float32(5e-4)
 
 
+def test_a_rate_is_held_before_it_falls():
+    optimizer = recipe_optimizer(learning_rate=1.0, decay_steps=10, hold_steps=100)
+    optimizer.build([keras.Variable(0.0)])
+    rates = []
+    for iterations in (0, 100, 110, 130):
+        optimizer.iterations.assign(iterations)
+        rates.append(float(optimizer.learning_rate))
+    assert rates == [1, 1, 1 / 2, 1 / 4]
+
+
+def test_a_rate_that_never_falls_cannot_be_held():
+    with pytest.raises(ValueError, match="hold_steps=100 needs a decay_steps above 0, not None"):
+        recipe_optimizer(decay_steps=None, hold_steps=100)
+
+
 def test_an_argument_changes_the_recipe():
     optimizer = recipe_optimizer(learning_rate=3e-4, decay_steps=None, weight_decay=None, global_clipnorm=2.0)
     assert (float(optimizer.learning_rate), optimizer.weight_decay) == (np.float32(3e-4), None)
@@ -41,8 +57,9 @@ def test_an_argument_changes_the_recipe():
 
 def test_a_model_saved_with_the_recipe_is_loaded_with_it(eager_functions, tmp_path):
     model = NTM(output_size=1, controller_units=4, initial_values=recipe_initial_values())
-    model.compile(recipe_optimizer(), "mse")
+    model.compile(recipe_optimizer(hold_steps=5), "mse")
     model.fit(np.zeros([1, 2, 2]), np.zeros([1, 2, 1]), verbose=0)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert loaded.optimizer.get_config() == model.optimizer.get_config()
+    assert loaded.optimizer.get_config()["learning_rate"]["config"]["hold_steps"] == 5
