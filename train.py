@@ -4,7 +4,7 @@ import shlex
 import signal
 from pathlib import Path
 
-from experiment.command_line import COUNT, Parser, file_path, run, start
+from experiment.command_line import COUNT, Parser, file_path, flag_of, run, start
 from experiment.streams import one_line, say, warn
 
 with start("matplotlib"):  # imported when the first figure is drawn
@@ -140,7 +140,7 @@ def _profile(parser, arguments):
     """Prints how long each kernel of an update takes. Returns the exit status."""
     for option in ("resume", "checkpoint", "run_dir", "distribute", "devices"):
         if arguments[option]:
-            parser.error(f"argument --profile: --{option.replace('_', '-')} means nothing, because no run is made")
+            parser.error(f"argument --profile: {flag_of(option)} means nothing, because no run is made")
     form_team(None, _device(arguments), None, parser.prog)
     parser.make_directory("--profile", arguments["profile"])
     trainer = prepare_trainer(options.config_from_arguments(arguments))

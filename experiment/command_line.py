@@ -95,7 +95,7 @@ class Parser(argparse.ArgumentParser):
         """Refuses with an error's message, in which `name=value` becomes `--name=value` if --name is an option."""
 
         def option(match):
-            flag = f"--{match[1].replace('_', '-')}"
+            flag = flag_of(match[1])
             return f"{flag}=" if flag in self._option_string_actions else match[0]
 
         self.error(re.sub(r"\b([a-z][a-z_]*)=", option, str(error)))
@@ -106,6 +106,11 @@ class Parser(argparse.ArgumentParser):
             os.makedirs(path, exist_ok=True)
         except OSError as error:
             self.error(f"argument {option}: {path} cannot be written: {error.strerror}")
+
+
+def flag_of(name: str) -> str:
+    """The option of a field or argument: --batch-size of batch_size."""
+    return f"--{name.replace('_', '-')}"
 
 
 def whole_number(smallest: int, largest: int = 2**31 - 1):

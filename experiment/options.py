@@ -7,7 +7,7 @@ Models do so too. If --task names a class in a file (FILE:CLASS), the fields of 
 import argparse
 import dataclasses
 
-from experiment.command_line import Parser, number, whole_number
+from experiment.command_line import Parser, flag_of, number, whole_number
 from experiment.config import Config, OptimizerOptions, RunOptions, TrainingOptions, default_config
 from experiment.models import MODELS
 from tasks import TASKS, TaskError, task_class
@@ -126,8 +126,8 @@ def command_line(config: Config) -> list:
         for field in _option_fields(type(chosen)):
             value = getattr(chosen, field.name)
             if value != getattr(usual, field.name) and value is not None:
-                flag = field.name.replace("_", "-")
-                options.append(f"--{'' if value else 'no-'}{flag}" if isinstance(value, bool) else f"--{flag}={value}")
+                flag = flag_of(field.name if value is not False else f"no_{field.name}")
+                options.append(flag if isinstance(value, bool) else f"{flag}={value}")
     return options if config.run.checkpoint is None else [*options, f"--checkpoint={config.run.checkpoint}"]
 
 
@@ -158,7 +158,7 @@ def _add_shared(group, sections):
 
 
 def _add_option(group, field, text):
-    flag = f"--{field.name.replace('_', '-')}"
+    flag = flag_of(field.name)
     text = text.replace("%", "%%")  # argparse formats help texts with %
     parse = field.metadata["parse"] if "parse" in field.metadata else _PARSERS_OF_TASKS[field.type]
     if parse is None:
