@@ -12,6 +12,7 @@ from benchmarks import (
     carried_state,
     convergence,
     figures,
+    keep_run,
     literal_sharpening,
     paper,
     paper_sequences,
@@ -22,6 +23,7 @@ from benchmarks import (
 from commands import SMALL
 from experiment.build import build_trainer
 from experiment.config import default_config
+from experiment.load import load_run
 from ntm.addressing import shift
 
 
@@ -40,6 +42,28 @@ def test_the_controller_state_is_carried_from_one_sequence_to_the_next(eager_fun
     assert not any(variable.numpy().any() for variable in trainer.model.carried)
     assert trainer.advance(3)
     assert all(variable.numpy().any() for variable in trainer.model.carried)
+
+
+def test_a_kept_run_has_the_weights_of_the_run(small_run, tmp_path, monkeypatch, capsys):
+    weights = load_run(small_run).model.get_weights()
+    assert keep_run.main([str(small_run), "whole", f"--dir={tmp_path}"]) == 0
+    for kept, weight in zip(load_run(tmp_path / "whole").model.get_weights(), weights):
+        np.testing.assert_array_equal(kept, weight)
+    monkeypatch.setattr(keep_run, "MAX_BYTES", 1000)
+    assert keep_run.main([str(small_run), "rounded", f"--dir={tmp_path}"]) == 0
+    for kept, weight in zip(load_run(tmp_path / "rounded").model.get_weights(), weights):
+        np.testing.assert_allclose(kept, weight, rtol=2**-8)  # bfloat16 keeps 8 significant bits
+        assert not (kept.view(np.uint32) & 0xFFFF).any()
+    sizes = [(tmp_path / name / "model.keras").stat().st_size for name in ("whole", "rounded")]
+    assert sizes[0] > sizes[1] and f"{sizes[1]:,} bytes" in capsys.readouterr().out
+
+
+def test_a_kept_run_replaces_no_other(small_run, tmp_path, capsys):
+    (tmp_path / "copy").mkdir()
+    with pytest.raises(SystemExit, match="2"):
+        keep_run.main([str(small_run), "copy", f"--dir={tmp_path}"])
+    assert f"argument NAME: {tmp_path / 'copy'} exists" in capsys.readouterr().err
+    assert not list((tmp_path / "copy").iterdir())
 
 
 @pytest.mark.parametrize(
