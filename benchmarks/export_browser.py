@@ -1,7 +1,8 @@
 """Exports the networks of the site's page "The machine in the browser": one file browser.js for each network.
 
-The file is a line of JavaScript. It puts the task's options, the model's options and the weights (float32, base64) into
-the object `networks` of browser/machine.js.
+The file is a line of JavaScript. It puts the task's options, the model's options and the weights (base64) into the
+object `networks` of browser/machine.js. Weights are float32, or bfloat16 if the network's weights were rounded to
+bfloat16 (see keep_run.py).
 """
 
 import base64
@@ -52,11 +53,14 @@ def exported(name: str, model) -> str:
             raise ValueError(
                 f"{name} has {option}={model.options[option]}, and browser/machine.js computes only {value}"
             )
-    network = {
-        "task": read_config(PRETRAINED / name)["task"],
-        "options": {option: model.options[option] for option in OPTIONS},
-        "weights": {_name(weight, model): _base64(weight) for weight in model.weights if weight.dtype == "float32"},
-    }
+    weights = {_name(weight, model): weight.numpy().astype("<f4") for weight in model.weights if _is_float(weight)}
+    halves = {name: values.view("<u2").reshape(-1, 2) for name, values in weights.items()}  # a number's last bits first
+    network = {"task": read_config(PRETRAINED / name)["task"], "options": {key: model.options[key] for key in OPTIONS}}
+    if any(pairs[:, 0].any() for pairs in halves.values()):
+        network["weights"] = {name: _base64(values) for name, values in weights.items()}
+    else:
+        network["bfloat16"] = True
+        network["weights"] = {name: _base64(pairs[:, 1]) for name, pairs in halves.items()}
     return f'networks["{name}"] = {json.dumps(network)};\n'
 
 
@@ -65,8 +69,12 @@ def _name(weight, model):
     return weight.path.removeprefix(f"{model.name}/").removeprefix("cell/")
 
 
-def _base64(weight):
-    return base64.b64encode(weight.numpy().astype("<f4").tobytes()).decode()
+def _is_float(weight):
+    return weight.dtype == "float32"
+
+
+def _base64(values):
+    return base64.b64encode(values.tobytes()).decode()
 
 
 if __name__ == "__main__":

@@ -22,8 +22,10 @@ function softmax(values) {
 function decodeWeights(network) {
   for (const [name, text] of Object.entries(network.weights)) {
     if (typeof text !== "string") return; // decoded before
-    const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-    network.weights[name] = Array.from(new Float32Array(bytes.buffer));
+    let { buffer } = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+    // A bfloat16 is the first half of a float32.
+    if (network.bfloat16) buffer = Uint32Array.from(new Uint16Array(buffer), (half) => half << 16).buffer;
+    network.weights[name] = Array.from(new Float32Array(buffer));
   }
 }
 
