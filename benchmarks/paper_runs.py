@@ -53,16 +53,20 @@ class Runs:
         for model in models:
             if (task, model) in self._found:
                 return load_run(self._found[task, model][0])
-        raise MissingRunError(f"{', '.join(map(str, self._roots))} holds no run of {task}, {' or '.join(models)}")
+        raise self._missing(task, models)
 
-    def networks(self, task: str):
+    def networks(self, task: str, models: tuple = tuple(MODELS)):
         """Loads all runs of a task. Yields the model's name, the Task and the trained model of each run.
 
+        Args:
+            task: the task's name.
+            models: names of the models to load.
+
         Raises:
-            MissingRunError: no directory holds a run of this task.
+            MissingRunError: no directory holds a run of this task and of one of these models.
             RunError, CheckpointError: as for `load_run`.
         """
-        for model, directories in self._of_task(task).items():
+        for model, directories in self._of_task(task, models).items():
             for directory in directories:
                 yield model, *load_run(directory)
 
@@ -81,8 +85,12 @@ class Runs:
             curves[model] = [(columns["sequences"], columns["bits_per_sequence"]) for columns in metrics]
         return curves
 
-    def _of_task(self, task):
-        directories = {model: self._found[task, model] for model in MODELS if (task, model) in self._found}
+    def _of_task(self, task, models=tuple(MODELS)):
+        directories = {model: self._found[task, model] for model in models if (task, model) in self._found}
         if not directories:
-            raise MissingRunError(f"{', '.join(map(str, self._roots))} holds no run of {task}")
+            raise self._missing(task, models)
         return directories
+
+    def _missing(self, task, models):
+        which = "" if len(models) == len(MODELS) else f", {' or '.join(models)}"
+        return MissingRunError(f"{', '.join(map(str, self._roots))} holds no run of {task}{which}")

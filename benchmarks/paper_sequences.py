@@ -107,6 +107,9 @@ def ngrams_memory_use(runs: Runs, sequences: int):
             f"overlap of {kind} weightings after the same context: {overlap.related:.3f}, after another context: "
             f"{overlap.others:.3f}"
         )
+    read, written = (_directions(weightings[kind][:, task.context :, 0]) for kind in ("read", "write"))
+    following = (read[:, :-1] * written[:, 1:]).sum(axis=-1).mean()
+    print(f"overlap of a write weighting with the read weighting of the step before: {following:.3f}")
     return memory_use(runs, sequences, task="ngrams", size=task.largest, parts_at_answer=False)
 
 
@@ -130,7 +133,7 @@ def context_overlap(bits, weightings, context: int):
     """
     steps = range(context, bits.shape[1])
     contexts = np.stack([bits[:, t - context : t] @ 2 ** np.arange(context) for t in steps], axis=1)
-    directions = (weightings / np.linalg.norm(weightings, axis=-1, keepdims=True))[:, context:]
+    directions = _directions(weightings[:, context:])
     overlap = directions @ directions.transpose(0, 2, 1)
     same = contexts[:, :, np.newaxis] == contexts[:, np.newaxis]
     earlier = np.tri(len(steps), k=-1, dtype=bool)  # each pair once, and no pair of a step with itself
@@ -158,26 +161,22 @@ def sort_example(runs: Runs, sequences: int):
 
 
 def sort_locations(runs: Runs, sequences: int):
-    """Figure 17: whether a vector's priority says where it is written."""
-    task, network = runs.network("priority-sort")
-    batch = task.batch(stream(0, REPORT), sequences)
-    length = task.largest[0]
-    by_head = np.moveaxis(_states(network, batch.inputs, lambda state: state.write_weightings)[:, :length], 2, 0)
-    priorities = batch.inputs.numpy()[:, :length, -2]
-    found = [fit_locations(priorities, weightings) for weightings in by_head]
-    correlations = [fit.correlation for fit in found]
-    overlaps = [priority_overlap(priorities, weightings) for weightings in by_head]
-    for what, values in (
-        ("correlation of a vector's location with its priority", correlations),
-        ("overlap of write weightings for vectors of equal priority", [overlap.related for overlap in overlaps]),
-        ("overlap of write weightings for any two vectors", [overlap.others for overlap in overlaps]),
-    ):
-        print(f"{what}, by write head: {[round(float(value), 2) for value in values]}")
-    head = int(np.argmax(np.abs(correlations)))
+    """Figure 17: whether a vector's priority says where it is written. Draws the head for which it says most."""
+    found = []
+    for model, task, network in runs.networks("priority-sort", NTMS):
+        for head in write_heads(task, network, sequences):
+            print(
+                f"{model}, write head {head.number + 1}: correlation of location and priority "
+                f"{head.fit.correlation:.2f}; overlap of weightings {head.overlap.related:.2f} for equal priorities, "
+                f"{head.overlap.others:.2f} for any two"
+            )
+            found.append((task, network, head))
+    task, network, head = max(found, key=lambda entry: entry[2].overlap.related - entry[2].overlap.others)
     seen = Observer(network, task).observe(task.largest, stream(0, PICTURES))
+    vectors = slice(0, task.largest[0])
+    fitted = head.fit.offset + head.fit.slope * seen.inputs[vectors, -2]
     read = seen.trace.state.read_weightings[seen.answer_at :].max(axis=1)
-    fitted = found[head].offset + found[head].slope * seen.inputs[:length, -2]
-    return plots.write_locations(fitted, seen.trace.state.write_weightings[:length, head], read)
+    return plots.write_locations(fitted, seen.trace.state.write_weightings[vectors, head.number], read)
 
 
 class Fit(NamedTuple):
@@ -186,6 +185,26 @@ class Fit(NamedTuple):
     slope: float
     offset: float  # the location for priority 0
     correlation: float  # of priorities and locations
+
+
+class WriteHead(NamedTuple):
+    """How a write head of a sort network depends on the priorities."""
+
+    number: int  # from 0
+    fit: Fit
+    overlap: Overlap  # from `priority_overlap`
+
+
+def write_heads(task, model, sequences: int) -> list:
+    """The WriteHeads of a sort network, measured on a number of sequences."""
+    batch = task.batch(stream(0, REPORT), sequences)
+    length = task.largest[0]
+    priorities = batch.inputs.numpy()[:, :length, -2]
+    weightings = _states(model, batch.inputs, lambda state: state.write_weightings)[:, :length]
+    return [
+        WriteHead(number, fit_locations(priorities, values), priority_overlap(priorities, values))
+        for number, values in enumerate(np.moveaxis(weightings, 2, 0))
+    ]
 
 
 def fit_locations(priorities, weightings):
@@ -222,12 +241,16 @@ def priority_overlap(priorities, weightings):
         pairs.
     """
     order = np.argsort(priorities.ravel())
-    vectors = weightings.reshape(len(order), -1)[order]
-    directions = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    directions = _directions(weightings.reshape(len(order), -1)[order])
     return Overlap(
         related=(directions[1:] * directions[:-1]).sum(axis=-1).mean(),
         others=np.square(directions.mean(axis=0)).sum(),
     )
+
+
+def _directions(weightings):
+    """The weightings, scaled to the norm 1. The cosine of two weightings is then their product."""
+    return weightings / np.linalg.norm(weightings, axis=-1, keepdims=True)
 
 
 def _answers(task, network, sizes):

@@ -27,8 +27,8 @@ with start():
 
 # The number of updates of each run. An update has one sequence.
 RUNS = {
-    ("priority-sort", "ntm-lstm"): 40_000,
-    ("priority-sort", "ntm-feedforward"): 40_000,
+    ("priority-sort", "ntm-lstm"): 150_000,
+    ("priority-sort", "ntm-feedforward"): 190_000,
     ("priority-sort", "lstm"): 40_000,
     ("ngrams", "ntm-lstm"): 100_000,
     ("ngrams", "ntm-feedforward"): 200_000,

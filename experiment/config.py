@@ -177,7 +177,7 @@ def default_config(preset: str = "paper", task: str = "copy", model: str = "ntm-
     """
     values = sections(preset, task, model)
     return Config(
-        run=RunOptions(preset=preset),
+        run=RunOptions(preset=preset, **values["run"]),
         task=task_class(task)(**values["task"]),
         model=MODELS[model].options_class(name=model, **values["model"]),
         optimizer=OptimizerOptions(**values["optimizer"]),

@@ -47,8 +47,9 @@ def test_a_trainer_has_the_values_of_its_recipe(task, model):
     for name, value in RECIPES[task, model].get("model", {}).items():
         assert given[name] == value
     settings = {"learning_rate": 1e-3, **RECIPES[task, model].get("optimizer", {})}
-    if decay_steps := settings.pop("decay_steps", None):
-        assert trainer.optimizer.get_config()["learning_rate"]["config"]["decay_steps"] == decay_steps
+    for name in ("decay_steps", "hold_steps"):
+        if steps := settings.pop(name, None):
+            assert trainer.optimizer.get_config()["learning_rate"]["config"][name] == steps
     for name, value in settings.items():
         assert float(getattr(trainer.optimizer, name)) == pytest.approx(value), name
 
