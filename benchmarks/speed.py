@@ -116,7 +116,7 @@ def growth(repeats: int):
         ("N", "us per location", [(n, {"memory_locations": n, "length": 10}) for n in (128, 1024, 8192, 65536)]),
         ("T", "us per step", [(2 * n + 2, {"length": n}) for n in (9, 99, 999)]),
         ("S", "us", [(s, {"memory_locations": 1024, "shift_range": s, "length": 10}) for s in (1, 8, 32)]),
-        ("B", "us per sequence", [(b, {"batch_size": b, "length": 10}) for b in (1, 8, 64)]),
+        ("B", "us per sequence", [(b, {"batch_size": b, "length": 10}) for b in (1, 8, 64, 256)]),
     ):
         first = None
         for size, options in cases:
