@@ -13,11 +13,11 @@ from experiment.command_line import Parser, file_path, run, start
 from experiment.streams import say
 
 with start():
+    from benchmarks.keep_run import PRETRAINED
     from experiment import atomic
     from experiment.config_file import read_config
     from experiment.load import load_run
 
-PRETRAINED = Path(__file__).parent.parent / "pretrained"
 NETWORKS = ("copy", "repeat-copy", "associative-recall", "priority-sort")
 OPTIONS = ("read_heads", "write_heads", "memory_locations", "memory_width", "shift_range", "smallest_strength")
 EXPECTED = {"controller": "lstm", "output_reads": True, "bounded_vectors": True, "initial_state": "learned"}
@@ -53,24 +53,22 @@ def exported(name: str, model) -> str:
             raise ValueError(
                 f"{name} has {option}={model.options[option]}, and browser/machine.js computes only {value}"
             )
-    weights = {_name(weight, model): weight.numpy().astype("<f4") for weight in model.weights if _is_float(weight)}
-    halves = {name: values.view("<u2").reshape(-1, 2) for name, values in weights.items()}  # a number's last bits first
+    weights = {
+        _name(weight, model): weight.numpy().astype("<f4") for weight in model.weights if weight.dtype == "float32"
+    }
+    halves = {path: values.view("<u2").reshape(-1, 2) for path, values in weights.items()}  # a number's last bits first
     network = {"task": read_config(PRETRAINED / name)["task"], "options": {key: model.options[key] for key in OPTIONS}}
     if any(pairs[:, 0].any() for pairs in halves.values()):
-        network["weights"] = {name: _base64(values) for name, values in weights.items()}
+        network["weights"] = {path: _base64(values) for path, values in weights.items()}
     else:
         network["bfloat16"] = True
-        network["weights"] = {name: _base64(pairs[:, 1]) for name, pairs in halves.items()}
+        network["weights"] = {path: _base64(pairs[:, 1]) for path, pairs in halves.items()}
     return f'networks["{name}"] = {json.dumps(network)};\n'
 
 
 def _name(weight, model):
     """A short name, such as "heads/kernel"."""
     return weight.path.removeprefix(f"{model.name}/").removeprefix("cell/")
-
-
-def _is_float(weight):
-    return weight.dtype == "float32"
 
 
 def _base64(values):

@@ -80,17 +80,17 @@ class Runs:
             RunError: a run has no metrics.csv.
         """
         curves = {}
-        for model, directories in self._of_task(task).items():
+        for model, directories in self._of_task(task, tuple(MODELS)).items():
             metrics = map(read_metrics, directories)
             curves[model] = [(columns["sequences"], columns["bits_per_sequence"]) for columns in metrics]
         return curves
 
-    def _of_task(self, task, models=tuple(MODELS)):
+    def _of_task(self, task, models):
         directories = {model: self._found[task, model] for model in models if (task, model) in self._found}
         if not directories:
             raise self._missing(task, models)
         return directories
 
     def _missing(self, task, models):
-        which = "" if len(models) == len(MODELS) else f", {' or '.join(models)}"
+        which = "" if models == tuple(MODELS) else f", {' or '.join(models)}"
         return MissingRunError(f"{', '.join(map(str, self._roots))} holds no run of {task}{which}")

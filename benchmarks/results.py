@@ -23,12 +23,13 @@ with start():
     from experiment.load import load_config
     from experiment.metrics_file import read_metrics
     from experiment.models import MODELS
+    from experiment.presets import RECIPES
     from ntm import plots
 
 # The number of updates of each run. An update has one sequence.
 RUNS = {
-    ("priority-sort", "ntm-lstm"): 150_000,
-    ("priority-sort", "ntm-feedforward"): 190_000,
+    ("priority-sort", "ntm-lstm"): RECIPES["priority-sort", "ntm-lstm"]["run"]["iterations"],
+    ("priority-sort", "ntm-feedforward"): RECIPES["priority-sort", "ntm-feedforward"]["run"]["iterations"],
     ("priority-sort", "lstm"): 40_000,
     ("ngrams", "ntm-lstm"): 100_000,
     ("ngrams", "ntm-feedforward"): 200_000,

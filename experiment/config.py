@@ -50,7 +50,7 @@ class OptimizerOptions:
     learning_rate: float = option(positive_number, "initial learning rate")
     decay_steps: int | None = option(
         whole_number(0),
-        "updates in which the learning rate halves: rate / (1 + updates after --hold-steps / N); 0: never",
+        "updates in which the learning rate halves: rate / (1 + U / N), where U counts from --hold-steps on; 0: never",
         None,
     )
     hold_steps: int = option(whole_number(0), "updates before the learning rate starts to fall", 0)

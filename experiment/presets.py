@@ -99,10 +99,10 @@ RECIPES = {
     # addressing by location, its gradients reach 1e10 and more. Three changes help:
     # - recall, N-grams and sort: smaller weights and a lower learning rate
     # - recall and N-grams: clipping at every time step
-    # - N-grams and sort, which need no addressing by location: write heads that address by content and less sharply
-    # In recall, N-grams and sort, each location also has an initial row of its own. The vectors that the heads read
-    # then tell a feedforward controller where the heads are. In recall, the forward shift keeps the write heads out of
-    # each other's way. The noise on the weights makes the read heads' search for the query more certain.
+    # - N-grams and sort, which need no addressing by location: write heads that also go by content, and less sharply
+    # Each location also has an initial row of its own. The vectors that the heads read then tell a feedforward
+    # controller where the heads are. In recall, the forward shift keeps the write heads out of each other's way. The
+    # noise on the weights makes the read heads' search for the query more certain.
     ("associative-recall", "ntm-feedforward"): {
         "model": {
             "recurrent_std": 0.05,
@@ -119,8 +119,8 @@ RECIPES = {
     ("ngrams", "ntm-lstm"): _NGRAMS,
     ("ngrams", "ntm-feedforward"): _NGRAMS,
     ("ngrams", "lstm"): _LSTM,
-    # A high rate finds the algorithm. The network then becomes exact while the rate falls: the last 30,000 updates with
-    # an LSTM controller, the last 70,000 with a feedforward controller.
+    # A high rate finds the algorithm. The cost then falls while the rate falls: in the last 30,000 updates with an LSTM
+    # controller, in the last 70,000 with a feedforward controller.
     ("priority-sort", "ntm-lstm"): {
         "run": {"iterations": 150_000},
         "model": {"memory_std": 0.05, "location_rows": True},

@@ -7,7 +7,7 @@ multiple of its running mean. Neither happens in `fit`.
 
 import keras
 
-from ntm.options import InitialValues
+from ntm.options import InitialValues, check_integer
 
 # For every task. From Graves (2013), "Generating sequences with recurrent neural networks", equations (38) to (41).
 OPTIMIZER = {
@@ -47,17 +47,21 @@ class HoldThenDecay(keras.optimizers.schedules.InverseTimeDecay):
     """A learning rate that is held, and then decays.
 
     For the first `hold_steps` updates the rate is initial_learning_rate. Then it is initial_learning_rate /
-    (1 + (updates - hold_steps) / decay_steps).
+    (1 + decay_rate * (updates - hold_steps) / decay_steps).
 
     Args:
         initial_learning_rate: the rate of the first updates.
         decay_steps: the number of updates in which the rate falls from its initial value to half of it.
         hold_steps: the number of updates before the rate starts to fall.
-        **options: arguments of `keras.optimizers.schedules.InverseTimeDecay`.
+        **options: other arguments of `keras.optimizers.schedules.InverseTimeDecay`. decay_rate is 1 if not given.
+
+    Raises:
+        ValueError: hold_steps is not an integer from 0.
     """
 
     def __init__(self, initial_learning_rate: float, decay_steps: int, hold_steps: int = 0, **options):
-        super().__init__(initial_learning_rate, decay_steps, **{"decay_rate": 1.0, **options})
+        super().__init__(initial_learning_rate, decay_steps, **{"decay_rate": 1.0, "name": "HoldThenDecay", **options})
+        check_integer("hold_steps", hold_steps, smallest=0)
         self.hold_steps = hold_steps
 
     def __call__(self, step):
@@ -75,7 +79,7 @@ def rmsprop(
     Args:
         learning_rate: the initial learning rate.
         decay_steps: the number of updates in which the rate falls to half its initial value, see `HoldThenDecay`. With
-            None or 0, the rate does not decay.
+            None or 0, the rate never falls.
         hold_steps: the number of updates before the rate starts to fall.
         **options: arguments of `keras.optimizers.RMSprop`.
 
@@ -83,10 +87,8 @@ def rmsprop(
         keras.optimizers.RMSprop.
 
     Raises:
-        ValueError: hold_steps is given, and decay_steps is not.
+        ValueError: hold_steps is not an integer from 0.
     """
-    if hold_steps and not decay_steps:
-        raise ValueError(f"hold_steps={hold_steps} needs a decay_steps above 0, not {decay_steps}")
     if decay_steps:
         learning_rate = HoldThenDecay(learning_rate, decay_steps, hold_steps)
     return keras.optimizers.RMSprop(learning_rate=learning_rate, **options)

@@ -22,7 +22,7 @@ def outputs(notebook):
 def check(notebook):
     assert not [output for output in outputs(notebook) if output.output_type in ("error", "stream")]
     pictures = [output.data for output in outputs(notebook) if "image/png" in output.get("data", {})]
-    assert len(pictures) == 14
+    assert len(pictures) == 19
     assert WIDGET in pictures[-1]  # viewers without a kernel show the picture in the same output
 
 

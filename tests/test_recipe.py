@@ -44,9 +44,10 @@ def test_a_rate_is_held_before_it_falls():
     assert rates == [1, 1, 1 / 2, 1 / 4]
 
 
-def test_a_rate_that_never_falls_cannot_be_held():
-    with pytest.raises(ValueError, match="hold_steps=100 needs a decay_steps above 0, not None"):
-        recipe_optimizer(decay_steps=None, hold_steps=100)
+@pytest.mark.parametrize("hold_steps", [-1, 5.5, "5"])
+def test_a_number_of_steps_to_hold_the_rate_is_an_integer_from_0(hold_steps):
+    with pytest.raises(ValueError, match=r"hold_steps=.* must be"):
+        recipe_optimizer(hold_steps=hold_steps)
 
 
 def test_an_argument_changes_the_recipe():
