@@ -92,10 +92,11 @@ function startPage(root) {
       part("hint").textContent = error.message;
       return;
     }
-    if (name !== task.value) return; // another task was chosen in the meantime
+    // The user may have changed the task or a field in the meantime. The grid follows a size when its field is left.
+    if (name !== task.value || !form.checkValidity()) return;
     const boxes = cells(bits).map((box) => Number(box.checked));
     const given = {
-      vectors: rows(boxes, columns()), repeats: repeats.valueAsNumber, query: query.valueAsNumber - 1,
+      vectors: rows(boxes, boxes.length / PAGE_TASKS[name].bits), repeats: repeats.valueAsNumber, query: query.valueAsNumber - 1,
       priorities: cells(priorities).map((slider) => slider.valueAsNumber),
     };
     const sequence = layOut(networks[name].task, given);

@@ -192,6 +192,20 @@ def test_run_answers_the_bits_that_were_drawn(page):
     assert re.match(r"step 7, target 0: [01]$", page.locator(".ntm-tip:visible").text_content())
 
 
+def test_a_size_that_changes_while_the_network_loads_does_no_harm(browser, address):
+    with opened(browser, address) as (page, errors):
+        held = []
+        page.route("**/associative-recall/browser.js", lambda route: held.append(route))
+        with page.expect_request("**/associative-recall/browser.js"):
+            page.locator("[name=task]").select_option("associative-recall")
+        page.locator("[name=size]").fill("10")  # the grid follows when the field loses the focus
+        held[0].continue_()
+        page.wait_for_function("document.querySelector('[data-part=slider]').max === '31'")  # the grid's 6 items
+        page.keyboard.press("Tab")
+        page.wait_for_function("document.querySelector('[data-part=slider]').max === '47'")
+        assert errors == []
+
+
 def test_every_task_runs_on_a_phone(browser, address):
     steps = {"copy": 62, "repeat-copy": 123, "associative-recall": 48, "priority-sort": 47}
     with opened(browser, address, width=390) as (page, errors):
