@@ -29,7 +29,6 @@ function startPage(root) {
   const viewer = makeViewer(root), loading = {};
   let paint = null;
 
-  const columns = () => size.valueAsNumber * PAGE_TASKS[task.value].group;
   const cells = (place) => [...place.querySelectorAll("input")];
 
   function loadNetwork(name) {
@@ -57,7 +56,7 @@ function startPage(root) {
   }
 
   function makeGrid() { // random bits and priorities
-    const count = columns(), height = PAGE_TASKS[task.value].bits;
+    const { bits: height, group } = PAGE_TASKS[task.value], count = size.valueAsNumber * group;
     for (const place of [bits, priorities]) place.style.setProperty("--columns", count);
     bits.style.setProperty("--rows", height);
     bits.replaceChildren(...zeros(count * height).map((_, k) => makeBit(k)));
@@ -96,7 +95,8 @@ function startPage(root) {
     if (name !== task.value || !form.checkValidity()) return;
     const boxes = cells(bits).map((box) => Number(box.checked));
     const given = {
-      vectors: rows(boxes, boxes.length / PAGE_TASKS[name].bits), repeats: repeats.valueAsNumber, query: query.valueAsNumber - 1,
+      vectors: rows(boxes, boxes.length / PAGE_TASKS[name].bits),
+      repeats: repeats.valueAsNumber, query: query.valueAsNumber - 1,
       priorities: cells(priorities).map((slider) => slider.valueAsNumber),
     };
     const sequence = layOut(networks[name].task, given);

@@ -152,11 +152,11 @@ def sections(preset: str, task: str, model: str) -> dict:
         change them.
     """
     chosen = {
+        "run": {},
         **PRESETS[preset],
         # A preset's values for the model are options of the NTM. The LSTM does not have them.
         "model": {**(PRESETS[preset]["model"] if model != "lstm" else {}), **PAPER_MODELS.get((task, model), {})},
         "task": PRESETS[preset]["task"] if task == "copy" else {},
     }
     recipe = RECIPES.get((task, model), {}) if preset == "paper" else {}
-    names = ("run", "task", "model", "optimizer", "training")
-    return {name: {**chosen.get(name, {}), **recipe.get(name, {})} for name in names}
+    return {name: {**values, **recipe.get(name, {})} for name, values in chosen.items()}
