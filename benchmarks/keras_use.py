@@ -123,15 +123,18 @@ def _lstms(repeats):
 
 def _keras_lstm(ours, shape, unroll):
     """A model of Keras's layers with the weights of an `ntm.LSTM`."""
-    units, output_size = ours.options["controller_units"], ours.options["output_size"]
-    stack = [keras.layers.LSTM(units, return_sequences=True, use_cudnn=False, unroll=unroll) for _ in ours.stack]
-    model = keras.Sequential([keras.Input(batch_shape=shape), *stack, keras.layers.Dense(output_size)])
-    for layer, controller in zip(stack, ours.stack):
+    inputs = keras.Input(batch_shape=shape)
+    outputs = []
+    for controller in ours.stack:
+        layer = keras.layers.LSTM(controller.units, return_sequences=True, use_cudnn=False, unroll=unroll)
+        outputs.append(layer(keras.ops.concatenate([inputs, *outputs[-1:]], axis=-1)))
         weights = controller.kernel, controller.recurrent_kernel, controller.bias
         # Keras has the forget gate before the candidate.
         gates = [np.split(np.asarray(weight), 4, axis=-1) for weight in weights]
         layer.set_weights([np.concatenate([i, f, j, o], axis=-1) for i, j, f, o in gates])
-    model.layers[-1].set_weights(ours.output_layer.get_weights())
+    output_layer = keras.layers.Dense(ours.options["output_size"])
+    model = keras.Model(inputs, output_layer(keras.ops.concatenate(outputs, axis=-1)))
+    output_layer.set_weights(ours.output_layer.get_weights())
     return model
 
 

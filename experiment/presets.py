@@ -49,7 +49,7 @@ PAPER_MODELS = {
 }
 
 # Changes for single tasks and models. docs/recipe.md gives the reasons.
-_LSTM = {"optimizer": {"learning_rate": 3e-4}, "training": {"weight_noise": 0.0}}
+_LSTM = {"optimizer": {"learning_rate": 3e-4, "decay_steps": 100_000}, "training": {"weight_noise": 0.0}}
 # A table of counts needs a location for each context, and a write head that finds it by content. With this recipe, both
 # controllers learn such a table.
 _NGRAMS = {

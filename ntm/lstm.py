@@ -28,7 +28,8 @@ class LSTMState(NamedTuple):
 class LSTM(SequenceModel):
     """Stacked LSTM with a linear output layer; a drop-in for `NTM` in training and evaluation.
 
-    The initial state is learned. Unlike in the paper's network, each layer sees only the layer below.
+    As in Graves (2013, arXiv:1308.0850), every layer sees the inputs, and the output layer sees every layer. The
+    initial state is learned. The numbers of parameters are those of the paper's Table 3 (docs/fidelity.md).
 
     Args:
         output_size: O.
@@ -78,8 +79,8 @@ class LSTM(SequenceModel):
     def build(self, input_shape):
         units = self.options["controller_units"]
         for i, layer in enumerate(self.stack):
-            layer.build(units if i else input_shape[-1], 0)
-        self.output_layer.build((None, units))
+            layer.build(input_shape[-1] + (units if i else 0), 0)
+        self.output_layer.build((None, len(self.stack) * units))
         self._initial = [
             LayerState(
                 output=self.add_weight(name=f"initial_{2 * i}", shape=(units,), initializer="zeros"),
@@ -108,15 +109,16 @@ class LSTM(SequenceModel):
 
     def run(self, inputs, *, initial_state=None, steps=None):
         inputs, steps = self._check(inputs, steps=steps)
-        values, length = swap_batch_and_time(inputs), tf.shape(inputs)[1]
+        from_input, length = swap_batch_and_time(inputs), tf.shape(inputs)[1]
         steps = length if steps is None else tf.minimum(steps, length)
         state = self._state_or_initial(inputs, initial_state)
-        final = []
+        outputs, final = [], []
         for layer, initial in zip(self.stack, state.controller):
-            results = _unroll(layer, values, initial, steps)
-            values = results.outputs
+            results = _unroll(layer, tf.concat([from_input, *outputs[-1:]], axis=-1), initial, steps)
+            outputs.append(results.outputs)
             final.append(results.final_state)
-        return self.output_layer(swap_batch_and_time(values)), LSTMState(controller=tuple(final))
+        logits = self.output_layer(swap_batch_and_time(tf.concat(outputs, axis=-1)))
+        return logits, LSTMState(controller=tuple(final))
 
     def trace(self, inputs, initial_state=None):
         return self(inputs, initial_state=initial_state), None

@@ -23,19 +23,30 @@ def keras_model(model):
     """A model of Keras's LSTM layers with the same weights."""
     inputs = keras.Input((None, INPUTS), dtype="float64")
     states = [keras.Input((UNITS,), dtype="float64") for _ in range(4)]
-    values, final = inputs, []
     layers = [keras.layers.LSTM(UNITS, return_sequences=True, return_state=True, dtype="float64") for _ in range(2)]
-    for i, layer in enumerate(layers):
-        values, *state = layer(values, initial_state=states[2 * i : 2 * i + 2])
-        final += state
+    first, *first_state = layers[0](inputs, initial_state=states[:2])
+    second, *second_state = layers[1](keras.ops.concatenate([inputs, first], axis=-1), initial_state=states[2:])
     output = keras.layers.Dense(4, dtype="float64")
-    built = keras.Model([inputs, *states], [output(values), *final])
+    logits = output(keras.ops.concatenate([first, second], axis=-1))
+    built = keras.Model([inputs, *states], [logits, *first_state, *second_state])
     for ours, theirs in zip(model.stack, layers):
         # Our order is input gate, candidate, forget gate, output gate. Keras swaps candidate and forget gate.
         order = np.concatenate([np.arange(UNITS) + UNITS * gate for gate in (0, 2, 1, 3)])
         theirs.set_weights([weight.numpy()[..., order] for weight in (ours.kernel, ours.recurrent_kernel, ours.bias)])
     output.set_weights(model.output_layer.get_weights())
     return built
+
+
+@pytest.mark.parametrize(
+    "units, input_size, output_size, parameters",
+    [(256, 10, 9, 1_352_969), (512, 8, 7, 5_312_007), (256, 8, 6, 1_344_518), (128, 1, 1, 331_905)],
+    ids=["copy", "repeat-copy", "associative-recall", "ngrams"],
+)
+def test_the_number_of_parameters_is_that_of_the_papers_table_3(units, input_size, output_size, parameters):
+    """The sizes of inputs and outputs are not in the paper. With these, all four counts are exact."""
+    model = LSTM(output_size, controller_units=units)
+    model.build((None, None, input_size))
+    assert model.count_params() == parameters
 
 
 def results_and_gradients(call, *tensors):
