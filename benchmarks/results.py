@@ -1,9 +1,10 @@
 """How soon does each model learn each of the five tasks, and how large are its errors at other sizes?
 
 `python -m benchmarks.results` trains every entry of RUNS with the first seed, then with the next seed. A second call
-resumes the runs that the first one did not finish. All runs take some hours on two cores. --dir holds the runs,
-results.csv with a row per run, results.md with a table of medians, and results.png with bits per sequence against the
-number of sequences seen. --scheduler trains on other machines.
+resumes the runs that the first one did not finish. By the times in docs/results.md, three seeds take about 14 hours on
+two cores; the LSTM takes most of them. --dir holds the runs, results.csv with a row per run, results.md with a table of
+medians, and results.png with bits per sequence against the number of sequences seen. --scheduler trains on other
+machines.
 """
 
 import itertools
@@ -30,19 +31,19 @@ with start():
 RUNS = {
     ("priority-sort", "ntm-lstm"): RECIPES["priority-sort", "ntm-lstm"]["run"]["iterations"],
     ("priority-sort", "ntm-feedforward"): RECIPES["priority-sort", "ntm-feedforward"]["run"]["iterations"],
-    ("priority-sort", "lstm"): 40_000,
+    ("priority-sort", "lstm"): 400_000,
     ("ngrams", "ntm-lstm"): 100_000,
     ("ngrams", "ntm-feedforward"): 200_000,
-    ("ngrams", "lstm"): 20_000,
+    ("ngrams", "lstm"): 200_000,
     ("repeat-copy", "ntm-lstm"): 50_000,
     ("repeat-copy", "ntm-feedforward"): 200_000,
-    ("repeat-copy", "lstm"): 10_000,
+    ("repeat-copy", "lstm"): 200_000,
     ("associative-recall", "ntm-lstm"): 30_000,
     ("associative-recall", "ntm-feedforward"): 100_000,
-    ("associative-recall", "lstm"): 30_000,
+    ("associative-recall", "lstm"): 500_000,
     ("copy", "ntm-lstm"): 30_000,
     ("copy", "ntm-feedforward"): 30_000,
-    ("copy", "lstm"): 30_000,
+    ("copy", "lstm"): 500_000,
 }
 NEAR_THE_END = 1000  # "bits in training" is the mean over this many sequences at the end of a run
 

@@ -101,7 +101,8 @@ def count_weights(options: dict, input_size: int, output_size: int) -> int:
     units = options["controller_units"]
     if "memory_width" not in options:
         layers = options["controller_layers"]
-        return 4 * units * (input_size + units) + (layers - 1) * 8 * units * units + units * output_size
+        from_layers = (2 * layers - 1) * units  # each layer's own outputs, and those of the layer below
+        return 4 * units * (layers * input_size + from_layers) + layers * units * output_size
     width, reads, writes = options["memory_width"], options["read_heads"], options["write_heads"]
     controller = units * (input_size + reads * width)
     if options.get("controller", options.get("name")) in ("lstm", "ntm-lstm"):
