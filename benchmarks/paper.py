@@ -53,7 +53,7 @@ def _parser():
         help="a run directory, or a directory that holds run directories at any depth (pretrained); may be given more "
         "than once: a network then comes from the first directory that holds it",
     )
-    parser.add_argument("--out", type=file_path, default="assets", metavar="DIR", help="output directory (assets)")
+    parser.add_argument("--out", type=file_path, default="figures", metavar="DIR", help="output directory (figures)")
     parser.add_argument(
         "--sequences", type=whole_number(1), default=1000, metavar="N", help="sequences measured (1000)"
     )

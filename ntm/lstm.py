@@ -26,10 +26,10 @@ class LSTMState(NamedTuple):
 
 @keras.saving.register_keras_serializable(package="ntm")
 class LSTM(SequenceModel):
-    """Stacked LSTM with a linear output layer; a drop-in for `NTM` in training and evaluation.
+    """Stacked LSTM with a linear output layer. Can replace an `NTM` in training and evaluation.
 
-    As in Graves (2013, arXiv:1308.0850), every layer sees the inputs, and the output layer sees every layer. The
-    initial state is learned. The numbers of parameters are those of the paper's Table 3 (docs/fidelity.md).
+    Every layer sees the inputs, and the output layer sees every layer, as in Graves (2013, arXiv:1308.0850). The
+    initial state is learned. With the paper's sizes, its numbers of parameters are those of Table 3 (docs/fidelity.md).
 
     Args:
         output_size: O.
