@@ -1,6 +1,7 @@
 """The paper's pictures of single sequences: Figures 4 to 6, 8, 9, 12 and 14 to 17."""
 
 import functools
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -110,6 +111,12 @@ def ngrams_memory_use(runs: Runs, sequences: int):
     read, written = (_directions(weightings[kind][:, task.context :, 0]) for kind in ("read", "write"))
     following = (read[:, :-1] * written[:, 1:]).sum(axis=-1).mean()
     print(f"overlap of a write weighting with the read weighting of the step before: {following:.3f}")
+    excess = _excess(task, network, batch)
+    shared = shared_locations(bits, weightings["read"][:, :, 0], excess, task.context)
+    total = excess[:, task.context :].sum(axis=1).mean()
+    print(f"pairs of contexts that share a location: {len(shared)}; cost above the optimum: {total:.2f} bits")
+    for pair in shared:
+        print(f"contexts {' and '.join(pair.contexts)}: overlap {pair.overlap:.2f}, {pair.excess:.2f} bits")
     return memory_use(runs, sequences, task="ngrams", size=task.largest, parts_at_answer=False)
 
 
@@ -131,13 +138,63 @@ def context_overlap(bits, weightings, context: int):
     Returns:
         Overlap. Steps with the same context are related.
     """
-    steps = range(context, bits.shape[1])
-    contexts = np.stack([bits[:, t - context : t] @ 2 ** np.arange(context) for t in steps], axis=1)
+    contexts = _contexts(bits, context)
     directions = _directions(weightings[:, context:])
     overlap = directions @ directions.transpose(0, 2, 1)
     same = contexts[:, :, np.newaxis] == contexts[:, np.newaxis]
-    earlier = np.tri(len(steps), k=-1, dtype=bool)  # each pair once, and no pair of a step with itself
+    earlier = np.tri(contexts.shape[1], k=-1, dtype=bool)  # each pair once, and no pair of a step with itself
     return Overlap(related=overlap[same & earlier].mean(), others=overlap[~same & earlier].mean())
+
+
+class SharedLocation(NamedTuple):
+    """Two contexts for which a head goes to the same location."""
+
+    contexts: tuple[str, str]  # the bits of each context, the oldest bit first
+    overlap: float  # the cosine of their mean weightings
+    excess: float  # the cost of the bits after these contexts above the optimal estimator's, in bits per sequence
+
+
+def shared_locations(bits, weightings, excess, context: int) -> list[SharedLocation]:
+    """Finds the contexts that a head cannot tell apart: their mean weightings have a cosine above 1/2.
+
+    Args:
+        bits, weightings, context: as for `context_overlap`.
+        excess: [B, T], the cost of each bit above the optimal estimator's.
+
+    Returns:
+        The pairs, the greatest excess first.
+    """
+    contexts = _contexts(bits, context)
+    here = np.eye(2**context)[contexts]  # [B, T - context, 2^context]
+    directions = _directions(np.einsum("btc,btn->cn", here, weightings[:, context:]))
+    costs = (here * excess[:, context:, np.newaxis]).sum(axis=1).mean(axis=0)  # [2^context]
+    overlaps = directions @ directions.T
+    pairs = [
+        SharedLocation(
+            contexts=(f"{first:0{context}b}", f"{second:0{context}b}"),
+            overlap=overlaps[first, second],
+            excess=costs[first] + costs[second],
+        )
+        for first, second in itertools.combinations(range(2**context), 2)
+        if overlaps[first, second] > 0.5
+    ]
+    return sorted(pairs, key=lambda pair: -pair.excess)
+
+
+def _contexts(bits, context):
+    """The `context` bits before each step that has as many, as a number whose first binary digit is the oldest bit."""
+    powers = 2 ** np.arange(context)[::-1]
+    return np.stack([bits[:, t - context : t] @ powers for t in range(context, bits.shape[1])], axis=1)
+
+
+def _excess(task, model, batch):
+    """What each bit of N-grams costs above the optimal estimator's prediction: [B, T], in bits."""
+    ones = batch.targets.numpy()[..., 0] > 0.5
+    run = tf.function(lambda inputs: tf.sigmoid(model.run(inputs)[0])[..., 0], autograph=False)
+    predicted = np.concatenate([run(part) for part in _in_parts(batch.inputs)])
+    optimal = task.optimal_predictions(batch.targets, batch.mask).numpy()
+    predicted, optimal = (np.where(ones, one, 1 - one) for one in (predicted, optimal))
+    return np.log2(optimal / predicted)
 
 
 def ngrams_predictions(runs: Runs, sequences: int):
