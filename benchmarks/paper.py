@@ -9,13 +9,13 @@ from pathlib import Path
 from experiment.command_line import Parser, file_path, start, whole_number
 
 with start():
-    from benchmarks import paper_curves, paper_sequences
+    from benchmarks import paper_curves, paper_locations, paper_sequences
     from benchmarks.paper_runs import MissingRunError, Runs
     from experiment.errors import CheckpointError, RunError
     from ntm import plots
 
 # Each function draws one figure. It takes the Runs and a number of sequences to measure, and returns the Figure.
-FIGURES = paper_curves.FIGURES | paper_sequences.FIGURES
+FIGURES = paper_curves.FIGURES | paper_sequences.FIGURES | paper_locations.FIGURES
 
 
 def main(argv=None) -> int:

@@ -16,6 +16,7 @@ from benchmarks import (
     keep_run,
     literal_sharpening,
     paper,
+    paper_locations,
     paper_sequences,
     results,
     shift_forms,
@@ -176,8 +177,8 @@ def test_figures_of_ngrams_and_sort_are_drawn(tmp_path, capsys):
 def test_the_overlap_of_weightings_tells_contexts_apart():
     bits = np.array([[0, 1, 1, 0, 1, 0, 0]])
     weightings = 3 * np.eye(2)[[[0, *bits[0, :-1]]]]  # the location of step t is the value of bit t - 1
-    assert paper_sequences.context_overlap(bits, weightings, 1) == (1, 0)
-    assert paper_sequences.context_overlap(bits, np.eye(7)[np.newaxis], 1) == (0, 0)
+    assert paper_locations.context_overlap(bits, weightings, 1) == (1, 0)
+    assert paper_locations.context_overlap(bits, np.eye(7)[np.newaxis], 1) == (0, 0)
 
 
 def test_contexts_that_share_a_location_are_found_with_their_cost():
@@ -185,11 +186,11 @@ def test_contexts_that_share_a_location_are_found_with_their_cost():
     excess = np.array([[9, 9, 1, 2, 3, 4, 5, 6, 7]])  # the first two bits have no context
     contexts = [0b00, 0b01, 0b11, 0b10, 0b01, 0b10, 0b00]
     apart = np.concatenate([np.zeros([2, 4]), np.eye(4)[contexts]])[np.newaxis]
-    assert paper_sequences.shared_locations(bits, apart, excess, 2) == []
+    assert paper_locations.shared_locations(bits, apart, excess, 2) == []
     together = apart.copy()
     together[..., 0b00] += together[..., 0b10]  # context 10 now goes to the location of 00, and a little to its own
     together[..., 0b10] *= 0.25
-    (pair,) = paper_sequences.shared_locations(bits, together, excess, 2)
+    (pair,) = paper_locations.shared_locations(bits, together, excess, 2)
     assert pair.contexts == ("00", "10") and pair.excess == (1 + 7) + (4 + 6)
     np.testing.assert_allclose(pair.overlap, 1 / np.hypot(1, 0.25))
 
@@ -197,14 +198,14 @@ def test_contexts_that_share_a_location_are_found_with_their_cost():
 def test_a_linear_function_of_priorities_is_found_across_the_end_of_the_memory(rng):
     priorities = rng.uniform(-1, 1, [50, 4])
     weightings = np.eye(128)[np.round(120 + 20 * priorities).astype(int) % 128]
-    fit = paper_sequences.fit_locations(priorities, weightings)
+    fit = paper_locations.fit_locations(priorities, weightings)
     np.testing.assert_allclose([fit.slope, fit.offset % 128, fit.correlation], [20, 120, 1], rtol=0.01)
-    assert paper_sequences.fit_locations(priorities, weightings[:1, :1].repeat(50, 0).repeat(4, 1)).correlation == 0
+    assert paper_locations.fit_locations(priorities, weightings[:1, :1].repeat(50, 0).repeat(4, 1)).correlation == 0
 
 
 def test_the_overlap_of_weightings_tells_priorities_apart(rng):
     priorities = rng.permutation(np.linspace(-1, 1, 2000)).reshape(100, 20)
     by_priority = np.eye(4)[np.digitize(priorities, [-0.5, 0, 0.5])]
     by_time = np.broadcast_to(np.eye(4)[np.arange(20) % 4], [100, 20, 4])
-    np.testing.assert_allclose(paper_sequences.priority_overlap(priorities, by_priority), (1, 0.25), atol=0.01)
-    np.testing.assert_allclose(paper_sequences.priority_overlap(priorities, by_time), (0.25, 0.25), atol=0.05)
+    np.testing.assert_allclose(paper_locations.priority_overlap(priorities, by_priority), (1, 0.25), atol=0.01)
+    np.testing.assert_allclose(paper_locations.priority_overlap(priorities, by_time), (0.25, 0.25), atol=0.05)
