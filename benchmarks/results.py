@@ -33,7 +33,7 @@ RUNS = {
     ("priority-sort", "ntm-feedforward"): RECIPES["priority-sort", "ntm-feedforward"]["run"]["iterations"],
     ("priority-sort", "lstm"): 400_000,
     ("ngrams", "ntm-lstm"): 100_000,
-    ("ngrams", "ntm-feedforward"): 200_000,
+    ("ngrams", "ntm-feedforward"): RECIPES["ngrams", "ntm-feedforward"]["run"]["iterations"],
     ("ngrams", "lstm"): 200_000,
     ("repeat-copy", "ntm-lstm"): 50_000,
     ("repeat-copy", "ntm-feedforward"): 200_000,

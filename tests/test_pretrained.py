@@ -19,6 +19,10 @@ KEPT = sorted(path.name for path in PRETRAINED.iterdir() if path.is_dir())
 # Changes to the default recipe of the task and the model.
 CHANGES = {
     "repeat-copy-feedforward": {"model": {"memory_locations": 48}},
+    "ngrams-feedforward": {
+        "model": {"gradient_clip": 1.0},
+        "optimizer": {"learning_rate": 3e-4, "decay_steps": 50_000, "hold_steps": 0},
+    },
     "associative-recall-feedforward": {
         "model": {"memory_locations": 36, "location_rows": False, "memory_std": 0.25},
         "training": {"weight_noise": 0.05},
