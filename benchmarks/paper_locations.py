@@ -3,6 +3,7 @@
 import itertools
 from typing import NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -14,12 +15,14 @@ from ntm import plots
 
 
 def ngrams_memory_use(runs: Runs, sequences: int):
-    """Figure 15: whether the heads return to one place for each context."""
+    """Figure 15: whether the heads return to one place for each context, and which contexts share a location."""
     task, network = runs.network("ngrams")
     batch = task.batch(stream(0, REPORT), min(sequences, 100))
     bits = batch.targets.numpy()[..., 0].astype(int)  # [B, T]
-    weightings = _states(
-        network, batch.inputs, lambda state: {"read": state.read_weightings, "write": state.write_weightings}
+    logits, weightings = _traced(
+        network,
+        batch.inputs,
+        lambda logits, state: (logits, {"read": state.read_weightings, "write": state.write_weightings}),
     )
     for kind, values in weightings.items():
         overlap = context_overlap(bits, values[:, :, 0], task.context)
@@ -30,12 +33,16 @@ def ngrams_memory_use(runs: Runs, sequences: int):
     read, written = (_directions(weightings[kind][:, task.context :, 0]) for kind in ("read", "write"))
     following = (read[:, :-1] * written[:, 1:]).sum(axis=-1).mean()
     print(f"overlap of a write weighting with the read weighting of the step before: {following:.3f}")
-    excess = _excess(task, network, batch)
-    shared = shared_locations(bits, weightings["read"][:, :, 0], excess, task.context)
-    total = excess[:, task.context :].sum(axis=1).mean()
-    print(f"pairs of contexts that share a location: {len(shared)}; cost above the optimum: {total:.2f} bits")
-    for pair in shared:
-        print(f"contexts {' and '.join(pair.contexts)}: overlap {pair.overlap:.2f}, {pair.excess:.2f} bits")
+    pairs = shared_locations(bits, weightings["read"][:, :, 0], task.context)
+    excess = excess_by_context(task, batch, logits)
+    of_pairs = excess[sorted({context for pair in pairs for context in pair.contexts})].sum()
+    print(
+        f"pairs of contexts that share a location: {len(pairs)}; these contexts cost {of_pairs:.2f} of "
+        f"{excess.sum():.2f} bits above the optimum"
+    )
+    for pair in pairs:
+        first, second = (f"{context:0{task.context}b}" for context in pair.contexts)
+        print(f"{first} and {second}: overlap {pair.overlap:.2f}, {excess[list(pair.contexts)].sum():.2f} bits")
     return memory_use(runs, sequences, task="ngrams", size=task.largest, parts_at_answer=False)
 
 
@@ -66,54 +73,42 @@ def context_overlap(bits, weightings, context: int):
 
 
 class SharedLocation(NamedTuple):
-    """Two contexts for which a head goes to the same location."""
+    """Two contexts whose mean weightings have a cosine above 1/2."""
 
-    contexts: tuple[str, str]  # the bits of each context, the oldest bit first
-    overlap: float  # the cosine of their mean weightings
-    excess: float  # the cost of the bits after these contexts above the optimal estimator's, in bits per sequence
+    contexts: tuple[int, int]  # the binary digits of each are the bits of the context, the oldest bit first
+    overlap: float  # the cosine
 
 
-def shared_locations(bits, weightings, excess, context: int) -> list[SharedLocation]:
-    """Finds the contexts that a head cannot tell apart: their mean weightings have a cosine above 1/2.
+def shared_locations(bits, weightings, context: int) -> list[SharedLocation]:
+    """The pairs of contexts for which a head goes to the same location. Arguments as for `context_overlap`."""
+    contexts, weightings = _contexts(bits, context), weightings[:, context:]
+    seen = np.unique(contexts)
+    directions = _directions(np.stack([weightings[contexts == number].mean(axis=0) for number in seen]))
+    pairs = itertools.combinations(zip(seen, directions), 2)
+    overlaps = [SharedLocation(contexts=(a, b), overlap=along_a @ along_b) for (a, along_a), (b, along_b) in pairs]
+    return [pair for pair in overlaps if pair.overlap > 0.5]
+
+
+def excess_by_context(task, batch, logits):
+    """The cost of the bits after each context, minus the cost of the optimal predictions: [2^k], in bits per sequence.
 
     Args:
-        bits, weightings, context: as for `context_overlap`.
-        excess: [B, T], the cost of each bit above the optimal estimator's.
-
-    Returns:
-        The pairs, the greatest excess first.
+        task: NGrams.
+        batch: Batch.
+        logits: [B, T, 1], the network's predictions.
     """
-    contexts = _contexts(bits, context)
-    here = np.eye(2**context)[contexts]  # [B, T - context, 2^context]
-    directions = _directions(np.einsum("btc,btn->cn", here, weightings[:, context:]))
-    costs = (here * excess[:, context:, np.newaxis]).sum(axis=1).mean(axis=0)  # [2^context]
-    overlaps = directions @ directions.T
-    pairs = [
-        SharedLocation(
-            contexts=(f"{first:0{context}b}", f"{second:0{context}b}"),
-            overlap=overlaps[first, second],
-            excess=costs[first] + costs[second],
-        )
-        for first, second in itertools.combinations(range(2**context), 2)
-        if overlaps[first, second] > 0.5
-    ]
-    return sorted(pairs, key=lambda pair: -pair.excess)
+    optimal = task.optimal_predictions(batch.targets, batch.mask)[..., tf.newaxis]
+    costs = keras.losses.binary_crossentropy(batch.targets, logits, from_logits=True)
+    excess = (costs - keras.losses.binary_crossentropy(batch.targets, optimal)).numpy() / np.log(2)
+    contexts = _contexts(batch.targets.numpy()[..., 0].astype(int), task.context)
+    sums = np.bincount(contexts.ravel(), excess[:, task.context :].ravel(), minlength=2**task.context)
+    return sums / len(contexts)
 
 
 def _contexts(bits, context):
     """The `context` bits before each step that has as many, as a number whose first binary digit is the oldest bit."""
     powers = 2 ** np.arange(context)[::-1]
     return np.stack([bits[:, t - context : t] @ powers for t in range(context, bits.shape[1])], axis=1)
-
-
-def _excess(task, model, batch):
-    """What each bit of N-grams costs above the optimal estimator's prediction: [B, T], in bits."""
-    ones = batch.targets.numpy()[..., 0] > 0.5
-    run = tf.function(lambda inputs: tf.sigmoid(model.run(inputs)[0])[..., 0], autograph=False)
-    predicted = np.concatenate([run(part) for part in in_parts(batch.inputs)])
-    optimal = task.optimal_predictions(batch.targets, batch.mask).numpy()
-    predicted, optimal = (np.where(ones, one, 1 - one) for one in (predicted, optimal))
-    return np.log2(optimal / predicted)
 
 
 def sort_locations(runs: Runs, sequences: int):
@@ -156,7 +151,7 @@ def write_heads(task, model, sequences: int) -> list:
     batch = task.batch(stream(0, REPORT), sequences)
     length = task.largest[0]
     priorities = batch.inputs.numpy()[:, :length, -2]
-    weightings = _states(model, batch.inputs, lambda state: state.write_weightings)[:, :length]
+    weightings = _traced(model, batch.inputs, lambda _, state: state.write_weightings)[:, :length]
     return [
         WriteHead(number, fit_locations(priorities, values), priority_overlap(priorities, values))
         for number, values in enumerate(np.moveaxis(weightings, 2, 0))
@@ -209,10 +204,15 @@ def _directions(weightings):
     return weightings / np.linalg.norm(weightings, axis=-1, keepdims=True)
 
 
-def _states(model, inputs, choose):
-    """The tensors that `choose` takes from the NTMState after each step, for all sequences: arrays [B, T, ...]."""
-    run = tf.function(lambda inputs: choose(model.trace(inputs)[1].state), autograph=False)
-    parts = [run(part) for part in in_parts(inputs, at_most=20)]
+def _traced(model, inputs, choose):
+    """What `choose` takes from the logits and the NTMStates of all steps, for all sequences: arrays [B, T, ...]."""
+
+    def run(inputs):
+        logits, trace = model.trace(inputs)
+        return choose(logits, trace.state)
+
+    compiled = tf.function(run, autograph=False)
+    parts = [compiled(part) for part in in_parts(inputs, at_most=20)]
     return tf.nest.map_structure(lambda *tensors: np.concatenate(tensors), *parts)
 
 
