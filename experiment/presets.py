@@ -117,7 +117,8 @@ RECIPES = {
     },
     ("associative-recall", "lstm"): _LSTM,
     ("ngrams", "ntm-lstm"): _NGRAMS,
-    # Smaller steps suit a feedforward controller: a lower bound within the steps, and half the rate.
+    # With a feedforward controller, some contexts share a location. With smaller steps (a lower bound within the steps,
+    # half the rate) there are fewer of them, and during a long training some of them part.
     ("ngrams", "ntm-feedforward"): {
         "run": {"iterations": 260_000},
         "model": {**_NGRAMS["model"], "gradient_clip": 0.3},
