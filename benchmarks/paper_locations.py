@@ -12,6 +12,7 @@ from benchmarks.paper_sequences import in_parts, memory_use
 from experiment.observation import Observer
 from experiment.seeds import PICTURES, REPORT, stream
 from ntm import plots
+from tasks.ngrams import context_numbers
 
 
 def ngrams_memory_use(runs: Runs, sequences: int):
@@ -64,11 +65,11 @@ def context_overlap(bits, weightings, context: int):
     Returns:
         Overlap. Steps with the same context are related.
     """
-    contexts = _contexts(bits, context)
+    before = _contexts(bits, context)
     directions = _directions(weightings[:, context:])
     overlap = directions @ directions.transpose(0, 2, 1)
-    same = contexts[:, :, np.newaxis] == contexts[:, np.newaxis]
-    earlier = np.tri(contexts.shape[1], k=-1, dtype=bool)  # each pair once, and no pair of a step with itself
+    same = before[:, :, np.newaxis] == before[:, np.newaxis]
+    earlier = np.tri(before.shape[1], k=-1, dtype=bool)  # each pair once, and no pair of a step with itself
     return Overlap(related=overlap[same & earlier].mean(), others=overlap[~same & earlier].mean())
 
 
@@ -81,9 +82,9 @@ class SharedLocation(NamedTuple):
 
 def shared_locations(bits, weightings, context: int) -> list[SharedLocation]:
     """The pairs of contexts for which a head goes to the same location. Arguments as for `context_overlap`."""
-    contexts, weightings = _contexts(bits, context), weightings[:, context:]
-    seen = np.unique(contexts)
-    directions = _directions(np.stack([weightings[contexts == number].mean(axis=0) for number in seen]))
+    before, weightings = _contexts(bits, context), weightings[:, context:]
+    seen = np.unique(before)
+    directions = _directions(np.stack([weightings[before == number].mean(axis=0) for number in seen]))
     pairs = itertools.combinations(zip(seen, directions), 2)
     overlaps = [SharedLocation(contexts=(a, b), overlap=along_a @ along_b) for (a, along_a), (b, along_b) in pairs]
     return [pair for pair in overlaps if pair.overlap > 0.5]
@@ -100,15 +101,14 @@ def excess_by_context(task, batch, logits):
     optimal = task.optimal_predictions(batch.targets, batch.mask)[..., tf.newaxis]
     costs = keras.losses.binary_crossentropy(batch.targets, logits, from_logits=True)
     excess = (costs - keras.losses.binary_crossentropy(batch.targets, optimal)).numpy() / np.log(2)
-    contexts = _contexts(batch.targets.numpy()[..., 0].astype(int), task.context)
-    sums = np.bincount(contexts.ravel(), excess[:, task.context :].ravel(), minlength=2**task.context)
-    return sums / len(contexts)
+    before = _contexts(batch.targets.numpy()[..., 0].astype(int), task.context)
+    sums = np.bincount(before.ravel(), excess[:, task.context :].ravel(), minlength=2**task.context)
+    return sums / len(before)
 
 
 def _contexts(bits, context):
-    """The `context` bits before each step that has as many, as a number whose first binary digit is the oldest bit."""
-    powers = 2 ** np.arange(context)[::-1]
-    return np.stack([bits[:, t - context : t] @ powers for t in range(context, bits.shape[1])], axis=1)
+    """The context before each step that has one: [B, T - context]."""
+    return context_numbers(bits, context).numpy()[:, context:]
 
 
 def sort_locations(runs: Runs, sequences: int):

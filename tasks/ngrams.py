@@ -97,9 +97,7 @@ class NGrams(Task):
             mask: [B, T].
         """
         bits = tf.cast(targets[..., 0], tf.int32)  # [B, T]
-        before = tf.pad(bits, [[0, 0], [self.context, 0]])
-        context = sum(before[:, k : k + bits.shape[1]] * 2 ** (self.context - 1 - k) for k in range(self.context))
-        here = tf.one_hot(context, 2**self.context) * mask[..., tf.newaxis]  # [B, T, 2^k]
+        here = tf.one_hot(context_numbers(bits, self.context), 2**self.context) * mask[..., tf.newaxis]  # [B, T, 2^k]
         has_context = tf.cast(tf.range(bits.shape[1]) >= self.context, tf.float32)
         here *= has_context[:, tf.newaxis]
         ones, zeros = (
@@ -107,3 +105,12 @@ class NGrams(Task):
             for value in (targets, 1 - targets)
         )
         return (ones + 0.5) / (ones + zeros + 1)
+
+
+def context_numbers(bits, length: int):
+    """The `length` bits before each of the bits [B, T], as a number whose first binary digit is the oldest bit: [B, T].
+
+    What comes before the first bit counts as 0.
+    """
+    before = tf.pad(bits, [[0, 0], [length, 0]])
+    return sum(before[:, k : k + bits.shape[1]] * 2 ** (length - 1 - k) for k in range(length))
